@@ -1,0 +1,117 @@
+// The configuration as plain structs; the initialisers here are the defaults.
+//
+// Each field has a line in config_table.cc, which gives its key in the file, its bounds and its
+// description; conf/weir.toml documents all of them. Files are read by config_file.h. All numbers
+// are int64_t, units are in the names, and 0 means "off" only where a comment says so.
+#ifndef WEIR_PROXY_CONFIG_H_
+#define WEIR_PROXY_CONFIG_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "plugins/plugin_config.h"
+
+namespace weir {
+
+// [[listener]]: a socket that clients connect to.
+struct ListenerConfig {
+  std::string address = "127.0.0.1:6380";  // see proxy/listen_address.h; checked
+  std::string upstream = "default";        // the name of an upstream that exists
+  std::string unix_mode = "0700";          // octal, of the socket file; Unix sockets only
+  int64_t tcp_backlog = 4096;              // the kernel cuts it at net.core.somaxconn
+};
+
+// [upstream.NAME]: one named Redis deployment. Bounds are for each worker.
+struct UpstreamConfig {
+  std::string name = "default";
+  std::string url = "redis://127.0.0.1:6379";  // checked; may hold a password: never log it
+  std::string client_name = "weir";            // CLIENT SETNAME on each link; "" sends none
+  int64_t connections_per_node = 1;            // links for each (protocol, db, credentials)
+  int64_t links_max = 1024;                    // over all nodes and link keys
+  int64_t in_flight_max = 131072;              // requests on one link without a reply yet
+  int64_t connect_timeout_ms = 2000;
+  int64_t request_timeout_ms = 5000;  // 0: none; never applies to commands that may block
+  int64_t reconnect_min_ms = 50;      // backoff doubles from min to max, with jitter
+  int64_t reconnect_max_ms = 2000;
+  int64_t offline_queue_bytes_max = 16 << 20;  // requests that wait for a link to connect again
+  int64_t offline_queue_age_max_ms = 1000;     // the longest that one of them waits
+  int64_t health_check_interval_ms = 1000;     // 0: off
+  int64_t idle_link_timeout_ms = 300000;       // 0: idle links stay open
+  int64_t tcp_keepalive_s = 60;                // 0: off
+};
+
+enum class AuthMode : uint8_t { kNone, kUsers, kPassthrough };
+
+// [[auth.user]]: who may connect when the mode is kUsers.
+struct AuthUser {
+  std::string name = "default";
+  std::vector<std::string> passwords;  // each '#' and 64 lower-case hex digits: a SHA-256
+};
+
+struct AuthConfig {
+  AuthMode mode = AuthMode::kNone;
+  std::vector<AuthUser> users;
+};
+
+// [commands]: patterns for routing/command_policy.h ("DEBUG", "CONFIG|SET", "@all").
+struct CommandsConfig {
+  std::vector<std::string> allow;
+  std::vector<std::string> deny;
+};
+
+// [limits]: the bounds of what clients may use.
+struct LimitsConfig {
+  int64_t clients_max = 10000;                 // of the process
+  int64_t client_idle_timeout_ms = 0;          // 0: off
+  int64_t request_arrival_timeout_ms = 30000;  // from a request's first byte to its last; 0: off
+  int64_t pipeline_depth_max = 4096;           // requests of one client without a reply yet
+  int64_t request_buffer_bytes_max = 1 << 20;  // larger requests stream over their own link
+  int64_t client_output_buffer_bytes_max = 64 << 20;  // replies that one client has not read
+  int64_t client_stall_timeout_ms = 60000;            // replies wait, but it reads none; 0: off
+  int64_t memory_bytes_max = int64_t{1} << 30;        // buffers of the process
+  int64_t bulk_bytes_max = int64_t{512} << 20;        // one argument; Redis' proto-max-bulk-len
+  int64_t inline_bytes_max = 64 << 10;                // one inline request, or one length line
+};
+
+// [admin]: HTTP for /metrics, /healthz and /readyz.
+struct AdminConfig {
+  std::string address = "127.0.0.1:9380";  // TCP only; "off": no admin HTTP
+  bool off() const { return address == "off"; }
+};
+
+enum class LogLevel : uint8_t { kDebug, kInfo, kWarning, kError };
+enum class LogFormat : uint8_t { kText, kJson };
+
+// [log]
+struct LogConfig {
+  LogLevel level = LogLevel::kInfo;
+  LogFormat format = LogFormat::kText;
+  std::string target = "stderr";  // or the path of a file, which is appended to
+};
+
+struct Config {
+  int64_t workers = 0;  // threads that serve clients; 0: one for each core
+  int64_t drain_timeout_ms = 10000;
+  std::vector<ListenerConfig> listeners;  // never empty after reading: one with its defaults
+  std::vector<UpstreamConfig> upstreams;  // never without one called "default"
+  AuthConfig auth;
+  CommandsConfig commands;
+  LimitsConfig limits;
+  AdminConfig admin;
+  LogConfig log;
+  std::vector<PluginConfig> plugins;  // one for each plugin known, in the order of their schemas
+
+  // The upstream of that name, or nullptr. Valid while `upstreams` is not changed.
+  const UpstreamConfig* FindUpstream(std::string_view name) const {
+    for (const UpstreamConfig& upstream : upstreams) {
+      if (upstream.name == name) return &upstream;
+    }
+    return nullptr;
+  }
+};
+
+}  // namespace weir
+
+#endif  // WEIR_PROXY_CONFIG_H_
