@@ -1,0 +1,113 @@
+// The commands that weir answers itself: pure functions from a conversation and a request to an
+// outcome, which the session carries out.
+#ifndef WEIR_PROXY_CLIENT_LOCAL_COMMANDS_H_
+#define WEIR_PROXY_CLIENT_LOCAL_COMMANDS_H_
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "proxy/client/conversation.h"
+
+namespace weir {
+
+struct AuthConfig;
+struct CommandEntry;
+struct ParsedRequest;
+class RoutingTable;
+
+// What weir knows of the server behind it; empty version: never reached yet.
+struct ServerFacts {
+  std::string server = "redis";  // HELLO's "server"
+  std::string version;           // redis_version of INFO
+  std::string mode = "standalone";
+  std::string role = "master";
+  std::string modules_resp2;  // HELLO's "modules" element as the server wrote it, RESP2; "*0\r\n" if none
+  std::string modules_resp3;
+  std::string run_id;
+};
+
+// One client as CLIENT LIST and CLIENT KILL see it: filled by its session on demand.
+struct ClientRow {
+  uint64_t id;
+  std::string address;        // addr=
+  std::string local_address;  // laddr=
+  int fd;
+  std::string name, user, lib_name, lib_version;
+  int64_t age_s, idle_s;
+  int db;
+  int protocol_version;
+  uint64_t query_buffer_bytes, query_buffer_free_bytes, output_bytes, output_slices, total_bytes;
+  std::string last_command;  // "client|list"
+  bool closing;
+  bool unix_socket;
+  bool no_evict;
+};
+
+// Runs on every worker in turn, with that worker's clients only.
+class ClientTable {
+ public:
+  virtual ~ClientTable() = default;
+  virtual void ForEach(const std::function<void(const ClientRow&)>& visit) const = 0;
+  // Closes the client. The one that asks is closed after its reply. False when there is no such id.
+  virtual bool Kill(uint64_t id) = 0;
+};
+
+struct LocalContext {
+  const RoutingTable* routing = nullptr;  // never null; valid during the call
+  const AuthConfig* auth = nullptr;       // never null; valid during the call
+  const ServerFacts* server = nullptr;    // never null; valid during the call
+  int databases_known = 1;                // SELECT below this needs no check by the server
+  std::function<ClientRow()> self;        // the asking client, for CLIENT INFO
+  std::function<std::string()> weir_info;  // the "# Weir" section of INFO, without blank lines around
+  // WEIR EXPLAIN: chain, plan, link and node of args[0..] as lines of text.
+  std::function<std::vector<std::string>(const std::vector<std::string_view>& args)> explain;
+};
+
+// Credentials for the links of a client (passthrough authentication).
+struct Credentials {
+  std::string user, password;
+  bool operator==(const Credentials&) const = default;
+};
+
+// What the session is to do. Later requests of the client stay behind it in reply order in any case.
+struct LocalOutcome {
+  enum class Kind {
+    kReply,  // append `reply` (may be empty: nothing is said) at the request's place
+    kClose,  // the same, then close once it is written
+    kAsk,    // send `ask` upstream, collect the whole reply, answer with finish(reply)
+    kGather,  // visit the clients of all workers, answer with the combined text
+  };
+  Kind kind = Kind::kReply;
+  std::string reply;
+
+  struct Ask {
+    std::string request;  // RESP request to send; empty: the client's own bytes
+    std::optional<Credentials> credentials;  // other than the client's present ones
+    std::optional<int> db;                   // likewise
+    std::optional<int> protocol_version;     // likewise
+    bool serial = false;  // parse no further request of this client until it is answered
+    // Gets the upstream's whole reply (or an error reply of weir's, starting with '-'), may change the
+    // conversation, and returns the reply for the client.
+    std::function<std::string(Conversation&, std::string_view)> finish;
+  } ask;
+
+  struct Gather {
+    // Runs on each worker's thread; must touch only the table, its copied state and `out`.
+    std::function<void(ClientTable&, std::string* out)> visit;
+    // Runs back on the client's worker with one string a worker, in worker order.
+    std::function<std::string(Conversation&, const std::vector<std::string>&)> combine;
+  } gather;
+};
+
+// Answers one request whose entry says Handling::kLocal. Checks arity with Redis' own error texts.
+// `request` and all views are only read during the call (Ask and Gather copy what they keep).
+LocalOutcome RunLocalCommand(const LocalContext& context, const CommandEntry& entry,
+                             const ParsedRequest& request, Conversation& conversation);
+
+}  // namespace weir
+
+#endif  // WEIR_PROXY_CLIENT_LOCAL_COMMANDS_H_
