@@ -1,0 +1,58 @@
+// Plan: what weir will do with one request, decided without doing it.
+#ifndef WEIR_ROUTING_PLAN_H_
+#define WEIR_ROUTING_PLAN_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "routing/arg_list.h"
+#include "routing/command_class.h"
+#include "routing/topology.h"
+
+namespace weir {
+
+enum class PlanKind : uint8_t {
+  kSingle,     // to one node, `node`
+  kSplit,      // its keys to several nodes, replies merged; not made yet
+  kBroadcast,  // to several nodes, replies merged; not made yet
+  kLocal,      // answered by weir: entry->local
+  kPinned,     // needs a link of its own; for now refused with `reason`
+  kReject,     // refused with `reason`
+};
+std::string_view PlanKindName(PlanKind kind);  // "single"
+
+inline constexpr int32_t kNoSlot = -1;
+
+// A small value. Its pointers live as long as the RoutingTable that it was made from.
+struct Plan {
+  PlanKind kind = PlanKind::kSingle;
+  NodeIndex node = kNoNode;             // kSingle, kPinned
+  int32_t slot = kNoSlot;               // only known with several nodes and a key
+  const CommandEntry* entry = nullptr;  // nullptr: no command that weir knows
+  std::string_view reason;              // kPinned, kReject: the error line without '-' and CRLF
+};
+
+// HOT. REQUIRES: args is not empty. With a single node no key is looked at.
+Plan MakePlanOnCluster(const CommandEntry* entry, const Topology& topology, const ArgList& args);
+Plan MakePlanUnshared(const CommandEntry& entry, const Topology& topology);
+
+inline Plan MakePlan(const RoutingTable& routing, const Topology& topology, const ArgList& args) {
+  const CommandEntry* entry = routing.Resolve(args);
+  if (entry != nullptr && entry->handling != Handling::kShared) [[unlikely]] {
+    return MakePlanUnshared(*entry, topology);
+  }
+  if (!topology.is_single()) [[unlikely]]
+    return MakePlanOnCluster(entry, topology, args);
+  return {.kind = PlanKind::kSingle, .node = 0, .slot = kNoSlot, .entry = entry, .reason = {}};
+}
+
+// What WEIR EXPLAIN says of the plan that was made for these arguments, a line each:
+// plan, command, flags, keys, slot, node, why.
+std::vector<std::string> ExplainPlan(const Plan& plan, const Topology& topology,
+                                     const ArgList& args);
+
+}  // namespace weir
+
+#endif  // WEIR_ROUTING_PLAN_H_
