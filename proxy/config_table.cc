@@ -1,0 +1,178 @@
+// The one table of all that can be configured, by section of the file.
+#include "proxy/config_table.h"
+
+#include <cstdlib>
+
+#include "proxy/config_checks.h"
+
+namespace weir {
+namespace {
+
+constexpr int64_t kMinuteMs = 60 * 1000;
+constexpr int64_t kHourMs = 60 * kMinuteMs;
+constexpr int64_t kDayMs = 24 * kHourMs;
+constexpr int64_t kMiB = 1 << 20;
+constexpr int64_t kGiB = 1 << 30;
+constexpr int64_t kTiB = kGiB << 10;
+
+constexpr ConfigKey kTop[] = {
+    {"workers", FieldOf<&Config::workers>(), "Threads that serve clients; 0 is one for each core.",
+     0, 1024},
+    {"drain_timeout_ms", FieldOf<&Config::drain_timeout_ms>(),
+     "How long requests in flight may take to end after SIGTERM.", 0, kHourMs},
+};
+
+constexpr ConfigKey kListener[] = {
+    {"address", FieldOf<&ListenerConfig::address>(),
+     "Where clients connect: \"127.0.0.1:6380\", \"[::1]:6380\" or \"unix:/run/weir.sock\".", 0, 0,
+     nullptr, CheckListenAddress},
+    {"upstream", FieldOf<&ListenerConfig::upstream>(),
+     "The name of the upstream that requests from here go to."},
+    {"unix_mode", FieldOf<&ListenerConfig::unix_mode>(),
+     "Permissions of a Unix socket's file, in octal.", 0, 0, nullptr, CheckUnixMode},
+    {"tcp_backlog", FieldOf<&ListenerConfig::tcp_backlog>(),
+     "Connections that may wait to be accepted; the kernel cuts it at net.core.somaxconn.", 1,
+     65535},
+};
+
+constexpr ConfigKey kUpstream[] = {
+    {"url", FieldOf<&UpstreamConfig::url>(),
+     "redis://[user[:password]@]host[:port][/db] or unix://path?db=N.", 0, 0, nullptr,
+     CheckUpstreamUrl},
+    {"client_name", FieldOf<&UpstreamConfig::client_name>(),
+     "The name that each link gives itself with CLIENT SETNAME; \"\" gives none.", 0, 0, nullptr,
+     CheckClientName},
+    {"connections_per_node", FieldOf<&UpstreamConfig::connections_per_node>(),
+     "Links of one worker to a node, for each protocol version, db and credentials.", 1, 1024},
+    {"links_max", FieldOf<&UpstreamConfig::links_max>(),
+     "Links of one worker to all nodes together.", 1, 1000000},
+    {"in_flight_max", FieldOf<&UpstreamConfig::in_flight_max>(),
+     "Requests on one link without a reply yet; more wait with their clients.", 1, 100000000},
+    {"connect_timeout_ms", FieldOf<&UpstreamConfig::connect_timeout_ms>(),
+     "How long a link may take to connect and shake hands.", 1, kHourMs},
+    {"request_timeout_ms", FieldOf<&UpstreamConfig::request_timeout_ms>(),
+     "How long a reply may take before the client gets -TIMEOUT; 0 is for ever, as is any command "
+     "that may block.",
+     0, kDayMs},
+    {"reconnect_min_ms", FieldOf<&UpstreamConfig::reconnect_min_ms>(),
+     "The first pause before connecting again; each further one is twice as long, with jitter.", 1,
+     kHourMs},
+    {"reconnect_max_ms", FieldOf<&UpstreamConfig::reconnect_max_ms>(),
+     "The longest pause before connecting again.", 1, kHourMs},
+    {"offline_queue_bytes_max", FieldOf<&UpstreamConfig::offline_queue_bytes_max>(),
+     "Requests of one link that may wait for it to connect again, in bytes; 0 lets none wait.", 0,
+     kTiB},
+    {"offline_queue_age_max_ms", FieldOf<&UpstreamConfig::offline_queue_age_max_ms>(),
+     "How long one of them may wait before it gets -DOWN.", 0, kHourMs},
+    {"health_check_interval_ms", FieldOf<&UpstreamConfig::health_check_interval_ms>(),
+     "The time between two PINGs of a node; 0 sends none.", 0, kHourMs},
+    {"idle_link_timeout_ms", FieldOf<&UpstreamConfig::idle_link_timeout_ms>(),
+     "When a link that nobody used is closed; 0 is never.", 0, kDayMs},
+    {"tcp_keepalive_s", FieldOf<&UpstreamConfig::tcp_keepalive_s>(),
+     "Idle time before TCP probes whether the peer still is there; 0 is never.", 0, 86400},
+};
+
+constexpr ConfigKey kAuth[] = {
+    {"mode", FieldOf<&AuthConfig::mode>(),
+     "Who checks passwords: nobody, weir by [[auth.user]], or Redis itself for each client.", 0, 0,
+     "none|users|passthrough"},
+};
+
+constexpr ConfigKey kAuthUser[] = {
+    {"name", FieldOf<&AuthUser::name>(),
+     "The user; \"default\" is who sends AUTH with a password alone.", 0, 0, nullptr,
+     CheckUserName},
+    {"passwords", FieldOf<&AuthUser::passwords>(),
+     "Any of them will do, each \"#\" and its SHA-256 in hex: printf %s 'PASSWORD' | sha256sum", 0,
+     0, nullptr, CheckPasswordHash},
+};
+
+constexpr ConfigKey kCommands[] = {
+    {"allow", FieldOf<&CommandsConfig::allow>(),
+     "Commands to permit that weir denies: \"DEBUG\", \"CONFIG|SET\", \"@dangerous\", \"@all\".", 0,
+     0, nullptr, CheckCommandPattern},
+    {"deny", FieldOf<&CommandsConfig::deny>(),
+     "Commands to deny; the more specific pattern wins over the less, then deny over allow.", 0, 0,
+     nullptr, CheckCommandPattern},
+};
+
+constexpr ConfigKey kLimits[] = {
+    {"clients_max", FieldOf<&LimitsConfig::clients_max>(),
+     "Connections of clients; one more gets Redis' own error and is closed.", 1, 10000000},
+    {"client_idle_timeout_ms", FieldOf<&LimitsConfig::client_idle_timeout_ms>(),
+     "When a client that sends nothing is closed; 0 is never.", 0, 365 * kDayMs},
+    {"request_arrival_timeout_ms", FieldOf<&LimitsConfig::request_arrival_timeout_ms>(),
+     "How long one request may take to arrive from its first byte to its last; 0 is for ever.", 0,
+     kDayMs},
+    {"pipeline_depth_max", FieldOf<&LimitsConfig::pipeline_depth_max>(),
+     "Requests of one client without a reply yet; weir then reads no more from it for a while.", 1,
+     10000000},
+    {"request_buffer_bytes_max", FieldOf<&LimitsConfig::request_buffer_bytes_max>(),
+     "A larger request is not collected but streamed over a link of its own.", 4096, kGiB},
+    {"client_output_buffer_bytes_max", FieldOf<&LimitsConfig::client_output_buffer_bytes_max>(),
+     "Replies that one client has not read yet; beyond, it is closed.", 65536, kTiB},
+    {"client_stall_timeout_ms", FieldOf<&LimitsConfig::client_stall_timeout_ms>(),
+     "When a client that reads nothing though replies wait for it is closed; 0 is never.", 0,
+     kDayMs},
+    {"memory_bytes_max", FieldOf<&LimitsConfig::memory_bytes_max>(),
+     "Buffers of the whole process; near it weir reads less, at it the largest client is closed.",
+     16 * kMiB, kTiB},
+    {"bulk_bytes_max", FieldOf<&LimitsConfig::bulk_bytes_max>(),
+     "The longest argument of a request; Redis calls it proto-max-bulk-len.", 1024, kTiB},
+    {"inline_bytes_max", FieldOf<&LimitsConfig::inline_bytes_max>(),
+     "The longest inline request or length line.", 64, kMiB},
+};
+
+constexpr ConfigKey kAdmin[] = {
+    {"address", FieldOf<&AdminConfig::address>(),
+     "Where /metrics, /healthz and /readyz are served: HOST:PORT, or \"off\".", 0, 0, nullptr,
+     CheckAdminAddress},
+};
+
+constexpr ConfigKey kLog[] = {
+    {"level", FieldOf<&LogConfig::level>(), "The least that is worth a line.", 0, 0,
+     "debug|info|warning|error"},
+    {"format", FieldOf<&LogConfig::format>(), "For people, or one JSON object a line.", 0, 0,
+     "text|json"},
+    {"target", FieldOf<&LogConfig::target>(), "\"stderr\", or the path of a file to append to.", 0,
+     0, nullptr, CheckLogTarget},
+};
+
+const Config kTopDefaults;
+const ListenerConfig kListenerDefaults;
+const UpstreamConfig kUpstreamDefaults;
+const AuthUser kAuthUserDefaults;
+
+const ConfigSection kSections[] = {
+    {"", "", "The process.", ConfigSectionKind::kTop, kTop, &kTopDefaults},
+    {"listener", "[[listener]]", "A socket that clients connect to.", ConfigSectionKind::kArray,
+     kListener, &kListenerDefaults},
+    {"upstream", "[upstream.NAME]",
+     "A Redis deployment under a name of your choice, one of them \"default\".",
+     ConfigSectionKind::kNamed, kUpstream, &kUpstreamDefaults},
+    {"auth", "[auth]", "How clients prove who they are.", ConfigSectionKind::kTable, kAuth,
+     &kTopDefaults.auth},
+    {"auth.user", "[[auth.user]]", "A user of mode \"users\".", ConfigSectionKind::kArray,
+     kAuthUser, &kAuthUserDefaults},
+    {"commands", "[commands]", "Which commands clients may use.", ConfigSectionKind::kTable,
+     kCommands, &kTopDefaults.commands},
+    {"limits", "[limits]", "The bounds of what clients may use.", ConfigSectionKind::kTable,
+     kLimits, &kTopDefaults.limits},
+    {"admin", "[admin]", "HTTP for those who run weir.", ConfigSectionKind::kTable, kAdmin,
+     &kTopDefaults.admin},
+    {"log", "[log]", "What weir says about itself.", ConfigSectionKind::kTable, kLog,
+     &kTopDefaults.log},
+};
+
+}  // namespace
+
+std::span<const ConfigSection> ConfigSections() { return kSections; }
+
+const ConfigSection& FindConfigSection(std::string_view path) {
+  for (const ConfigSection& section : kSections) {
+    if (section.path == path) return section;
+  }
+  std::abort();
+}
+
+}  // namespace weir
