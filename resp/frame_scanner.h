@@ -64,25 +64,26 @@ class FrameScanner {
 
  private:
   enum class Phase : uint8_t {
-    kType,       // the next byte is an element's type
-    kLine,       // in a line of text, up to CRLF
-    kNumber,     // in a number: a length, or an integer's value
-    kNumberEnd,  // after the number's CR: LF must follow
-    kPayload,    // in a bulk string's payload
+    kType,      // the next byte is an element's type
+    kLine,      // in a line of text, up to CRLF
+    kNumber,    // in a number: a length, or an integer's value
+    kNumberLf,  // after the number's CR: LF must follow
+    kPayload,   // in a bulk string's payload
     kPayloadCr,
     kPayloadLf,
     kBroken,
   };
 
-  void BeginElement(char type);
-  bool TakeDigit(char c);
+  bool BeginElement(char type);
+  bool TakeNumberByte(char c);
+  bool TakeLine(std::string_view data, size_t* consumed);
   bool EndNumber();
   void EndElement() { --elements_left_, phase_ = Phase::kType; }
   Result Break(size_t consumed);
 
   uint64_t elements_left_ = 0;  // counts the element in progress too
   uint64_t number_ = 0;         // kNumber: its value so far; kPayload: bytes still to come
-  uint64_t line_bytes_ = 0;     // kLine, kNumber: how long the line is so far
+  uint64_t line_bytes_ = 0;     // kLine: its bytes so far, CR included; kNumber: digits so far
   uint64_t top_bulk_bytes_ = 0;
   Phase phase_ = Phase::kType;
   char type_ = 0;
