@@ -55,6 +55,7 @@ struct PluginSchema {
   const char* description;  // one sentence
   bool enabled;             // where the file is silent
   std::span<const ConfigKey> keys;
+  const void* defaults;  // a settings struct of the keys', as constructed; nullptr if no keys
 };
 
 // Reads `table` by `keys` into `object`, or only checks it when that is nullptr; fields whose key

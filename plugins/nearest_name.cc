@@ -3,8 +3,8 @@
 
 #include <algorithm>
 
-#include "absl/strings/ascii.h"
 #include "plugins/text.h"
+#include "routing/text.h"
 
 namespace weir {
 namespace {
@@ -20,10 +20,7 @@ size_t EditDistance(std::string_view a, std::string_view b) {
   std::vector<size_t> above(b.size() + 1);
   std::vector<size_t> row(b.size() + 1);
   for (size_t j = 0; j <= b.size(); ++j) above[j] = j;
-  const auto same = [](char x, char y) {
-    return absl::ascii_tolower(static_cast<unsigned char>(x)) ==
-           absl::ascii_tolower(static_cast<unsigned char>(y));
-  };
+  const auto same = [](char x, char y) { return ToLower(x) == ToLower(y); };
   for (size_t i = 1; i <= a.size(); ++i) {
     row[0] = i;
     for (size_t j = 1; j <= b.size(); ++j) {
