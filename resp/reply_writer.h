@@ -22,7 +22,7 @@ class ReplyWriter {
   void Ok() { SimpleString("OK"); }
 
   // "-text". As in Redis, `text` either starts with '-' and its own error code ("-WRONGTYPE ..."),
-  // or has neither and gets "ERR " put before it. CR and LF at its end are cut, others become
+  // or has neither and gets "ERR " put before it. CR and LF at its ends are cut, others become
   // spaces.
   void Error(std::string_view text);
 
@@ -44,7 +44,7 @@ class ReplyWriter {
 
  private:
   void Header(char type, uint64_t value);
-  void Line(char type, std::string_view text);
+  void Text(std::string_view text);
 
   std::string* const out_;
   const bool resp3_;

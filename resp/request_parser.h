@@ -57,15 +57,21 @@ enum class ParseStatus : uint8_t {
 
 // What a session keeps between reads. All zero when no request is half done.
 struct ParseState {
-  uint32_t scanned = 0;         // bytes of the unfinished request that need no second look
-  uint32_t args_left = 0;       // arguments not yet complete; meaningful if scanned != 0
-  uint32_t line_scanned = 0;    // bytes after `scanned` that hold no end of line
-  uint32_t bytes_expected = 0;  // the request cannot complete before this many bytes are there
+  uint32_t scanned = 0;       // bytes of the unfinished request that need no second look
+  uint32_t args_left = 0;     // arguments not yet complete; meaningful if scanned != 0
+  uint32_t line_scanned = 0;  // bytes after `scanned` that hold no end of line
+  uint32_t wake_bytes = 0;    // nothing can be decided before this many bytes are there
   // The session's owner clears it while Redis would answer NOAUTH: then no more than 10 arguments
   // and none above 16 KiB are accepted, with Redis' own errors.
   bool authenticated = true;
 
-  bool mid_request() const { return bytes_expected != 0; }
+  bool mid_request() const { return wake_bytes != 0; }
+
+  // A lower bound of the unfinished request's size, counted from its start, so that the caller can
+  // size its buffer; 0 if there is none. It may lie above request_bytes_max: kTooLarge comes later,
+  // when the argument that does not fit has announced its length.
+  size_t bytes_expected() const;
+
   void Reset() { *this = ParseState{.authenticated = authenticated}; }
 };
 
@@ -94,26 +100,33 @@ class RequestParser {
   size_t memory_bytes() const;
 
  private:
-  enum class Step : uint8_t { kNeedMore, kRequest, kTooLarge, kError, kIgnored };
+  enum class Step : uint8_t { kNeedMore, kDone, kTooLarge, kError, kIgnored };
 
-  bool ParseWhole(std::string_view data, ParsedRequest* out);
+  bool ParseWhole(std::string_view data, bool authenticated, ParsedRequest* out);
+  ParseStatus ParseSlowly(ParseState* state, std::string_view data, ParsedRequest* out);
   Step ParseMultibulk(ParseState* state, std::string_view data, ParsedRequest* out);
   Step ParseInline(ParseState* state, std::string_view data, ParsedRequest* out);
   Step Advance(ParseState* state, std::string_view data, bool keep_spans);
   Step ReadCount(ParseState* state, std::string_view data);
   Step ReadArg(ParseState* state, std::string_view data, bool keep_spans);
-  Step NeedMore(ParseState* state, size_t scanned, size_t line_scanned, size_t bytes_expected);
+  Step ReadLine(ParseState* state, std::string_view data, std::string_view too_big);
+  Step NeedMore(ParseState* state, size_t wake_bytes);
   Step Fail(std::string_view what);
-  void Finish(std::string_view data, size_t end, ParsedRequest* out);
-  void Rewrite(std::string_view data, ParsedRequest* out);
+  void Finish(std::string_view data, ParsedRequest* out);
+  void Rewrite(std::string_view source, ParsedRequest* out);
   void ReleaseExcess();
 
   const RequestLimits limits_;
   const uint64_t plain_bulk_bytes_max_;  // what ParseWhole accepts without a second thought
-  std::vector<ArgSpan> spans_;           // its size is what fits; argc says how many are in use
+  std::vector<ArgSpan> spans_;           // its size is what fits; argc_ says how many are in use
+
+  // Scratch of one call.
   uint32_t argc_ = 0;
   uint32_t argc_declared_ = 0;
-  bool canonical_ = true;
+  bool canonical_ = true;  // the wire is what weir itself would write
+  size_t end_ = 0;         // where the last complete argument ends, or the header
+  std::string_view line_;  // the line that ReadLine found, without its end
+
   std::string rewritten_;
   std::string error_;
   RequestTail tail_;

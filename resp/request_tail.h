@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 namespace weir {
@@ -43,7 +44,7 @@ class RequestTail {
   [[nodiscard]] Result Scan(std::string_view data);
 
   // After kError: the whole reply with its CRLF. Valid as long as the tail.
-  std::string_view error() const { return {error_, error_bytes_}; }
+  std::string_view error() const { return error_; }
 
   // A lower bound of how many bytes of the request are still to come.
   uint64_t bytes_left_min() const;
@@ -51,20 +52,23 @@ class RequestTail {
  private:
   enum class Phase : uint8_t { kLine, kLineLf, kPayload, kPayloadCr, kPayloadLf, kBroken };
 
+  // A valid length has at most 20 characters, and '$' stands before it; what is longer is wrong
+  // whatever it says.
+  static constexpr size_t kLineBytesKept = 22;
+
   bool TakeLineByte(char c);
   bool EndLine();
-  Result Fail(std::string_view what, size_t consumed);
+  bool Fail(std::string_view what);
 
   uint64_t bulk_bytes_max_ = 0;
   uint64_t payload_left_ = 0;
   uint32_t line_bytes_max_ = 0;
   uint32_t args_left_ = 0;
-  uint32_t line_bytes_ = 0;
+  uint32_t line_bytes_ = 0;  // how long the line is so far; its first bytes are in line_
   Phase phase_ = Phase::kLine;
-  bool saw_nul_ = false;  // the line never ends: see request_parser.h
-  char line_[22] = {};    // the line's first bytes: a valid length is shorter
-  uint8_t error_bytes_ = 0;
-  char error_[64] = {};
+  bool saw_nul_ = false;  // then the line never ends: see request_parser.h
+  char line_[kLineBytesKept] = {};
+  std::string error_;
 };
 
 }  // namespace weir

@@ -1,0 +1,106 @@
+// Inline requests, split as redis-server splits them.
+
+#include "resp/inline_args.h"
+
+#include "absl/strings/ascii.h"
+
+namespace weir {
+namespace {
+
+int HexDigit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  const char lower = absl::ascii_tolower(static_cast<unsigned char>(c));
+  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
+char Unescaped(char c) {
+  switch (c) {
+    case 'n':
+      return '\n';
+    case 'r':
+      return '\r';
+    case 't':
+      return '\t';
+    case 'b':
+      return '\b';
+    case 'a':
+      return '\a';
+    default:
+      return c;
+  }
+}
+
+bool IsSpace(char c) { return absl::ascii_isspace(static_cast<unsigned char>(c)); }
+
+// Appends what stands between double quotes; *i is after the opening one, and then after the
+// closing one. False if there is none.
+bool TakeDoubleQuoted(std::string_view line, size_t* i, std::string* out) {
+  for (; *i < line.size(); ++*i) {
+    const char c = line[*i];
+    if (c == '"') {
+      ++*i;
+      return true;
+    }
+    const size_t left = line.size() - *i;
+    if (c == '\\' && left > 3 && line[*i + 1] == 'x' && HexDigit(line[*i + 2]) >= 0 &&
+        HexDigit(line[*i + 3]) >= 0) {
+      out->push_back(static_cast<char>(HexDigit(line[*i + 2]) * 16 + HexDigit(line[*i + 3])));
+      *i += 3;
+    } else if (c == '\\' && left > 1) {
+      out->push_back(Unescaped(line[++*i]));
+    } else {
+      out->push_back(c);
+    }
+  }
+  return false;
+}
+
+// The same for single quotes.
+bool TakeSingleQuoted(std::string_view line, size_t* i, std::string* out) {
+  for (; *i < line.size(); ++*i) {
+    if (line[*i] == '\'') {
+      ++*i;
+      return true;
+    }
+    if (line[*i] == '\\' && *i + 1 < line.size() && line[*i + 1] == '\'') ++*i;
+    out->push_back(line[*i]);
+  }
+  return false;
+}
+
+// One argument, which starts at *i; *i is then after it.
+bool TakeArg(std::string_view line, size_t* i, std::string* out) {
+  while (*i < line.size()) {
+    const char c = line[*i];
+    // Vertical tab and form feed separate arguments only after another white space: Redis skips
+    // them there, but does not end an argument at one.
+    if (c == ' ' || c == '\t' || c == '\r' || c == '\n') return true;
+    ++*i;
+    if (c == '"' || c == '\'') {
+      if (!(c == '"' ? TakeDoubleQuoted(line, i, out) : TakeSingleQuoted(line, i, out))) {
+        return false;
+      }
+      return *i == line.size() || IsSpace(line[*i]);
+    }
+    out->push_back(c);
+  }
+  return true;
+}
+
+}  // namespace
+
+bool SplitInlineArgs(std::string_view line, InlineArgs* out) {
+  out->bytes.clear();
+  out->ends.clear();
+  for (size_t i = 0; i < line.size();) {
+    if (IsSpace(line[i])) {
+      ++i;
+      continue;
+    }
+    if (!TakeArg(line, &i, &out->bytes)) return false;
+    out->ends.push_back(static_cast<uint32_t>(out->bytes.size()));
+  }
+  return true;
+}
+
+}  // namespace weir

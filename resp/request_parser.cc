@@ -1,0 +1,325 @@
+// Requests from a client's bytes: one pass for what is whole, resumable steps for the rest.
+//
+// ParseWhole() takes a request that lies in the buffer complete and in canonical form, and gives up
+// on anything else without having changed anything. Advance() is the exact reading of Redis' rules,
+// one argument at a time, and remembers in ParseState how far it came.
+
+#include "resp/request_parser.h"
+
+#include <algorithm>
+#include <climits>
+#include <cstring>
+
+#include "resp/inline_args.h"
+#include "resp/reply_writer.h"
+#include "resp/wire_text.h"
+
+namespace weir {
+namespace {
+
+// Kept between requests; one with more arguments makes the vector grow for the time being.
+constexpr size_t kSpansKept = 1024;
+constexpr size_t kRewrittenBytesKept = 64 << 10;
+
+// Redis' bounds on what a client may send before it has authenticated.
+constexpr int64_t kUnauthenticatedArgsMax = 10;
+constexpr int64_t kUnauthenticatedBulkBytesMax = 16384;
+
+// The shortest argument is "$0\r\n\r\n".
+constexpr size_t kArgBytesMin = 6;
+constexpr size_t kHeaderBytesMin = 4;
+
+// A number with its CRLF, as nearly all are written: 1 to 9 digits. Returns the byte after the LF,
+// or nullptr for anything else, which is not necessarily an error.
+inline const char* ReadPlainNumber(const char* p, const char* end, uint32_t* number) {
+  uint32_t value = static_cast<unsigned char>(*p) - unsigned{'0'};
+  if (value > 9) return nullptr;
+  if (value == 0 && p[1] != '\r') return nullptr;
+  // The callers see to it that a whole shortest argument is there, so p[1] and p[2] are.
+  const char* const last = end - p > 9 ? p + 9 : end;
+  for (++p; p != last; ++p) {
+    const unsigned digit = static_cast<unsigned char>(*p) - unsigned{'0'};
+    if (digit > 9) break;
+    value = value * 10 + digit;
+  }
+  if (end - p < 2 || p[0] != '\r' || p[1] != '\n') return nullptr;
+  *number = value;
+  return p + 2;
+}
+
+// Where the line that starts at data[0] ends, which is where `mark` stands; npos if it does not end
+// yet. `from`: bytes known to hold no mark.
+size_t FindLineEnd(std::string_view data, char mark, size_t from, size_t line_bytes_max) {
+  const size_t window = std::min(data.size(), line_bytes_max + 1);
+  if (from >= window) return std::string_view::npos;
+  const void* const found = std::memchr(data.data() + from, mark, window - from);
+  if (found == nullptr) return std::string_view::npos;
+  const size_t at = static_cast<size_t>(static_cast<const char*>(found) - data.data());
+  // Redis searches with strchr, for which the line goes no further than a NUL.
+  const bool hidden = std::memchr(data.data(), '\0', at) != nullptr;
+  return hidden ? std::string_view::npos : at;
+}
+
+}  // namespace
+
+RequestParser::RequestParser(const RequestLimits& limits)
+    : limits_(limits),
+      plain_bulk_bytes_max_(std::min<uint64_t>(limits.bulk_bytes_max, limits.request_bytes_max)),
+      spans_(kSpansKept) {}
+
+size_t RequestParser::memory_bytes() const {
+  return spans_.capacity() * sizeof(ArgSpan) + rewritten_.capacity() + error_.capacity();
+}
+
+// A burst of huge requests must not leave its memory behind.
+void RequestParser::ReleaseExcess() {
+  if (spans_.size() > kSpansKept) {
+    spans_.resize(kSpansKept);
+    spans_.shrink_to_fit();
+  }
+  if (rewritten_.capacity() > kRewrittenBytesKept) std::string().swap(rewritten_);
+}
+
+ParseStatus RequestParser::Parse(ParseState* state, std::string_view data, ParsedRequest* out) {
+  if (!state->mid_request() && ParseWhole(data, state->authenticated, out)) [[likely]] {
+    return ParseStatus::kRequest;
+  }
+  return ParseSlowly(state, data, out);
+}
+
+// True if a whole request was found. False says nothing: ParseSlowly() decides.
+bool RequestParser::ParseWhole(std::string_view data, bool authenticated, ParsedRequest* out) {
+  const char* const start = data.data();
+  const char* const end = start + data.size();
+  if (data.size() < kHeaderBytesMin + kArgBytesMin || *start != '*' || !authenticated) return false;
+  uint32_t argc = 0;
+  const char* p = ReadPlainNumber(start + 1, end, &argc);
+  if (p == nullptr || argc == 0 || argc > kSpansKept) return false;
+  ArgSpan* const spans = spans_.data();
+  for (uint32_t i = 0; i < argc; ++i) {
+    if (static_cast<size_t>(end - p) < kArgBytesMin || *p != '$') return false;
+    uint32_t length = 0;
+    p = ReadPlainNumber(p + 1, end, &length);
+    if (p == nullptr || length > plain_bulk_bytes_max_) return false;
+    if (static_cast<size_t>(end - p) < size_t{length} + 2) return false;
+    spans[i] = {static_cast<uint32_t>(p - start), length};
+    p += length;
+    if (p[0] != '\r' || p[1] != '\n') return false;
+    p += 2;
+  }
+  const size_t bytes = static_cast<size_t>(p - start);
+  if (bytes > limits_.request_bytes_max) return false;
+  out->wire = {start, bytes};
+  out->consumed = bytes;
+  out->args = spans;
+  out->argc = argc;
+  out->argc_declared = argc;
+  out->rewritten = false;
+  return true;
+}
+
+ParseStatus RequestParser::ParseSlowly(ParseState* state, std::string_view data,
+                                       ParsedRequest* out) {
+  ReleaseExcess();
+  *out = ParsedRequest{};
+  size_t ignored = 0;
+  Step step = Step::kNeedMore;
+  while (!data.empty()) {
+    if (data.size() < state->wake_bytes) break;
+    step = data[0] == '*' ? ParseMultibulk(state, data, out) : ParseInline(state, data, out);
+    if (step != Step::kIgnored) break;
+    data.remove_prefix(out->consumed);
+    ignored += out->consumed;
+    out->consumed = 0;
+    step = Step::kNeedMore;
+  }
+  out->consumed += ignored;
+  switch (step) {
+    case Step::kDone:
+      return ParseStatus::kRequest;
+    case Step::kTooLarge:
+      return ParseStatus::kTooLarge;
+    case Step::kError:
+      return ParseStatus::kError;
+    default:
+      return ParseStatus::kNeedMore;
+  }
+}
+
+RequestParser::Step RequestParser::ParseMultibulk(ParseState* state, std::string_view data,
+                                                  ParsedRequest* out) {
+  const bool resumed = state->scanned != 0;
+  Step step = Advance(state, data, /*keep_spans=*/!resumed);
+  if (step == Step::kDone || step == Step::kTooLarge) {
+    if (resumed) {
+      // Only now that the request is as complete as it gets are its spans worth finding.
+      ParseState again{.authenticated = state->authenticated};
+      step = Advance(&again, data, /*keep_spans=*/true);
+    }
+    Finish(data, out);
+    state->Reset();
+  } else if (step == Step::kIgnored) {
+    out->consumed = end_;
+    state->Reset();
+  }
+  return step;
+}
+
+void RequestParser::Finish(std::string_view data, ParsedRequest* out) {
+  out->wire = data.substr(0, end_);
+  out->consumed = end_;
+  out->args = spans_.data();
+  out->argc = argc_;
+  out->argc_declared = argc_declared_;
+  if (!canonical_) Rewrite(data, out);
+}
+
+// Scans on from state->scanned. On kDone and kTooLarge end_ is where the last complete argument
+// ends; with `keep_spans` (which must start at the request's start) the spans are there too.
+RequestParser::Step RequestParser::Advance(ParseState* state, std::string_view data,
+                                           bool keep_spans) {
+  canonical_ = true;
+  argc_ = 0;
+  end_ = state->scanned;
+  if (state->scanned == 0) {
+    const Step step = ReadCount(state, data);
+    if (step != Step::kDone) return step;
+    argc_declared_ = state->args_left;
+  }
+  while (state->args_left != 0) {
+    const Step step = ReadArg(state, data, keep_spans);
+    if (step == Step::kTooLarge) tail_ = RequestTail(limits_, state->args_left);
+    if (step != Step::kDone) return step;
+  }
+  return Step::kDone;
+}
+
+// Reads "*<count>\r\n". kDone: there are state->args_left arguments to read.
+RequestParser::Step RequestParser::ReadCount(ParseState* state, std::string_view data) {
+  int64_t count = 0;
+  const Step step = ReadLine(state, data, "too big mbulk count string");
+  if (step != Step::kDone) return step;
+  if (!ParseWireNumber(line_.substr(1), &count) || count > INT_MAX) {
+    return Fail("invalid multibulk length");
+  }
+  if (count > kUnauthenticatedArgsMax && !state->authenticated) {
+    return Fail("unauthenticated multibulk length");
+  }
+  end_ = line_.size() + 2;
+  if (count <= 0) return Step::kIgnored;
+  state->args_left = static_cast<uint32_t>(count);
+  state->scanned = static_cast<uint32_t>(end_);
+  return Step::kDone;
+}
+
+// Reads one argument, "$<length>\r\n<payload>\r\n", at end_. kDone: it is complete.
+RequestParser::Step RequestParser::ReadArg(ParseState* state, std::string_view data,
+                                           bool keep_spans) {
+  const Step step = ReadLine(state, data.substr(end_), "too big bulk count string");
+  if (step != Step::kDone) return step;
+  if (line_.empty() || line_[0] != '$') return Fail(ExpectedDollar(line_));
+  int64_t length = 0;
+  if (!ParseWireNumber(line_.substr(1), &length) || length < 0 ||
+      static_cast<uint64_t>(length) > limits_.bulk_bytes_max) {
+    return Fail("invalid bulk length");
+  }
+  if (length > kUnauthenticatedBulkBytesMax && !state->authenticated) {
+    return Fail("unauthenticated bulk length");
+  }
+  const size_t payload = end_ + line_.size() + 2;
+  const size_t arg_end = payload + static_cast<size_t>(length) + 2;
+  if (arg_end > limits_.request_bytes_max) return Step::kTooLarge;
+  if (data.size() < arg_end) return NeedMore(state, arg_end);
+  canonical_ &= data[arg_end - 2] == '\r' && data[arg_end - 1] == '\n';
+  if (keep_spans) {
+    if (argc_ == spans_.size()) spans_.resize(spans_.size() * 2);
+    spans_[argc_++] = {static_cast<uint32_t>(payload), static_cast<uint32_t>(length)};
+  }
+  end_ = arg_end;
+  state->scanned = static_cast<uint32_t>(arg_end);
+  --state->args_left;
+  return Step::kDone;
+}
+
+// Finds the line that starts at data[0]. kDone: it is line_, and the byte after its CR is there.
+RequestParser::Step RequestParser::ReadLine(ParseState* state, std::string_view data,
+                                            std::string_view too_big) {
+  const size_t cr = FindLineEnd(data, '\r', state->line_scanned, limits_.line_bytes_max);
+  if (cr == std::string_view::npos) {
+    if (data.size() > limits_.line_bytes_max) return Fail(too_big);
+    state->line_scanned = static_cast<uint32_t>(data.size());
+    // A CR and one more byte make a line, and one byte too many an error.
+    return NeedMore(state, end_ + std::min(data.size() + 2, limits_.line_bytes_max + size_t{1}));
+  }
+  if (data.size() < cr + 2) {
+    state->line_scanned = static_cast<uint32_t>(cr);
+    return NeedMore(state, end_ + cr + 2);
+  }
+  state->line_scanned = 0;
+  canonical_ &= data[cr + 1] == '\n';
+  line_ = data.substr(0, cr);
+  return Step::kDone;
+}
+
+RequestParser::Step RequestParser::ParseInline(ParseState* state, std::string_view data,
+                                               ParsedRequest* out) {
+  const size_t lf = FindLineEnd(data, '\n', state->line_scanned, limits_.line_bytes_max);
+  if (lf == std::string_view::npos) {
+    if (data.size() > limits_.line_bytes_max) return Fail("too big inline request");
+    state->line_scanned = static_cast<uint32_t>(data.size());
+    return NeedMore(state, data.size() + 1);
+  }
+  state->Reset();
+  const size_t line_bytes = lf != 0 && data[lf - 1] == '\r' ? lf - 1 : lf;
+  InlineArgs args;
+  if (!SplitInlineArgs(data.substr(0, line_bytes), &args)) {
+    return Fail("unbalanced quotes in request");
+  }
+  out->consumed = lf + 1;
+  if (args.ends.empty()) return Step::kIgnored;
+
+  argc_ = static_cast<uint32_t>(args.ends.size());
+  if (argc_ > spans_.size()) spans_.resize(argc_);
+  uint32_t begin = 0;
+  for (uint32_t i = 0; i < argc_; ++i) {
+    spans_[i] = {begin, args.ends[i] - begin};
+    begin = args.ends[i];
+  }
+  out->args = spans_.data();
+  out->argc = out->argc_declared = argc_;
+  Rewrite(args.bytes, out);
+  return Step::kDone;
+}
+
+// Writes the request, whose spans are relative to `source`, in canonical form, and makes its wire
+// and spans those.
+void RequestParser::Rewrite(std::string_view source, ParsedRequest* out) {
+  rewritten_.clear();
+  AppendRequestHeader(&rewritten_, out->argc_declared);
+  for (uint32_t i = 0; i < out->argc; ++i) {
+    const ArgSpan span = spans_[i];
+    AppendRequestArg(&rewritten_, source.substr(span.offset, span.length));
+    spans_[i].offset = static_cast<uint32_t>(rewritten_.size() - 2 - span.length);
+  }
+  out->wire = rewritten_;
+  out->rewritten = true;
+}
+
+RequestParser::Step RequestParser::NeedMore(ParseState* state, size_t wake_bytes) {
+  state->wake_bytes = static_cast<uint32_t>(wake_bytes);
+  return Step::kNeedMore;
+}
+
+size_t ParseState::bytes_expected() const {
+  const size_t later_args = scanned != 0 ? args_left - 1 : 0;
+  return wake_bytes + later_args * kArgBytesMin;
+}
+
+RequestParser::Step RequestParser::Fail(std::string_view what) {
+  error_ = "-ERR Protocol error: ";
+  error_ += what;
+  error_ += "\r\n";
+  return Step::kError;
+}
+
+}  // namespace weir
