@@ -1,0 +1,26 @@
+# Installs configuration, man page and systemd unit below CMAKE_INSTALL_PREFIX (and DESTDIR).
+#
+# Configuration lies in PREFIX/etc, but in /etc when the prefix is /usr; the unit says the paths
+# that were chosen.
+if(CMAKE_INSTALL_PREFIX MATCHES "^/(usr/?)?$")
+  set(prefix /usr)
+  set(etc /etc)
+else()
+  set(prefix "${CMAKE_INSTALL_PREFIX}")
+  set(etc "${CMAKE_INSTALL_PREFIX}/etc")
+endif()
+
+file(READ "${WEIR_SOURCE_DIR}/conf/weir.service" unit)
+string(REPLACE "/usr/bin/weir" "${prefix}/bin/weir" unit "${unit}")
+string(REPLACE "/etc/weir/" "${etc}/weir/" unit "${unit}")
+file(WRITE "${WEIR_BINARY_DIR}/conf/weir.service" "${unit}")
+file(INSTALL "${WEIR_BINARY_DIR}/conf/weir.service" DESTINATION "${prefix}/lib/systemd/system")
+
+file(INSTALL "${WEIR_SOURCE_DIR}/conf/weir.1" DESTINATION "${prefix}/share/man/man1")
+
+# A configuration that is already there is its owner's.
+if(EXISTS "$ENV{DESTDIR}${etc}/weir/weir.toml")
+  message(STATUS "Kept: $ENV{DESTDIR}${etc}/weir/weir.toml")
+else()
+  file(INSTALL "${WEIR_SOURCE_DIR}/conf/weir.toml" DESTINATION "${etc}/weir")
+endif()
