@@ -1,0 +1,39 @@
+// The first words of a link.
+#include "proxy/backend/handshake.h"
+
+#include "resp/reply_writer.h"
+
+namespace weir {
+namespace {
+
+HandshakeStep Step(std::string_view what, std::initializer_list<std::string_view> args,
+                   bool required) {
+  HandshakeStep step{what, {}, required};
+  AppendRequest(&step.request, args);
+  return step;
+}
+
+}  // namespace
+
+std::vector<HandshakeStep> MakeHandshake(const LinkKey& key, std::string_view client_name) {
+  std::vector<HandshakeStep> steps;
+  const bool credentials = !key.user.empty() || !key.password.empty();
+  const std::string_view user = key.user.empty() ? std::string_view("default") : key.user;
+  if (key.protocol_version == 3) {
+    steps.push_back(credentials ? Step("HELLO 3", {"HELLO", "3", "AUTH", user, key.password}, true)
+                                : Step("HELLO 3", {"HELLO", "3"}, true));
+  } else if (credentials) {
+    steps.push_back(key.user.empty() ? Step("AUTH", {"AUTH", key.password}, true)
+                                     : Step("AUTH", {"AUTH", key.user, key.password}, true));
+  }
+  // An ACL may forbid it, and nothing depends on it.
+  if (!client_name.empty()) {
+    steps.push_back(Step("CLIENT SETNAME", {"CLIENT", "SETNAME", client_name}, false));
+  }
+  if (key.db != 0) steps.push_back(Step("SELECT", {"SELECT", std::to_string(key.db)}, true));
+  return steps;
+}
+
+bool HandshakeGates(const LinkKey& key) { return key.db != 0 || !key.user.empty(); }
+
+}  // namespace weir

@@ -1,0 +1,29 @@
+// What a new link says first: who it is, which protocol it speaks, which db it means.
+#ifndef WEIR_PROXY_BACKEND_HANDSHAKE_H_
+#define WEIR_PROXY_BACKEND_HANDSHAKE_H_
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "proxy/backend/link_key.h"
+
+namespace weir {
+
+struct HandshakeStep {
+  std::string_view what;  // for errors: "AUTH", "HELLO 3", "CLIENT SETNAME", "SELECT"
+  std::string request;    // RESP
+  bool required;          // the link is useless if the node refuses it
+};
+
+// In the order of sending; empty if there is nothing to say. `client_name` empty: none is set.
+std::vector<HandshakeStep> MakeHandshake(const LinkKey& key, std::string_view client_name);
+
+// Whether requests must wait for the handshake's replies. Usually they travel in the same write.
+// But had a SELECT or the AUTH of a named user failed, the requests behind it would run in db 0 or
+// as the default user: a wrong reply is worse than one round trip when a link is opened.
+bool HandshakeGates(const LinkKey& key);
+
+}  // namespace weir
+
+#endif  // WEIR_PROXY_BACKEND_HANDSHAKE_H_

@@ -1,0 +1,386 @@
+// A link's connection, and what is sent on it.
+#include "proxy/backend/link.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "plugins/text.h"
+#include "proxy/config.h"
+#include "proxy/net/address.h"
+
+namespace weir {
+namespace {
+
+int OpenSocket(const Address& address, int64_t keepalive_s) {
+  const int fd = ::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0 || address.is_unix()) return fd;
+  const int on = 1;
+  ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+  if (keepalive_s > 0) {
+    const int idle_s = static_cast<int>(keepalive_s);
+    const int interval_s = std::max(1, idle_s / 3);
+    ::setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+    ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s));
+    ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s, sizeof(interval_s));
+  }
+  return fd;
+}
+
+std::string ErrorText(int error) {
+  std::string text = std::strerror(error);
+  if (!text.empty() && text[0] >= 'A' && text[0] <= 'Z') text[0] = static_cast<char>(text[0] + 32);
+  return text;
+}
+
+}  // namespace
+
+Link::Link(LoopContext* context, LinkOwner* owner, NodeState* node, const Node* address,
+           const UpstreamConfig* config, LinkKey key)
+    : context_(context),
+      owner_(owner),
+      node_(node),
+      address_(address),
+      config_(config),
+      key_(std::move(key)),
+      in_flight_max_(static_cast<uint64_t>(config->in_flight_max)),
+      last_used_ms_(context->NowMs()) {
+  uv_timer_init(context->loop, &timer_);
+  timer_.data = this;
+}
+
+Link::~Link() = default;
+
+// ---- the connection
+
+void Link::Connect() {
+  last_used_ms_ = context_->NowMs();
+  if (state_ == State::kIdle && !stream_closing_) StartConnecting();
+}
+
+void Link::StartConnecting() {
+  state_ = State::kConnecting;
+  phase_deadline_ms_ = context_->NowMs() + static_cast<uint64_t>(config_->connect_timeout_ms);
+  ArmTimer();
+  if (address_->is_unix()) {
+    const auto path = Address::FromUnixPath(address_->host);
+    if (!path.has_value()) return FailToConnect("the socket's path is too long");
+    return ConnectTo(*path);
+  }
+  if (const auto numeric = Address::FromNumeric(address_->host, address_->port)) {
+    return ConnectTo(*numeric);
+  }
+  // A name: resolved off the loop, and anew for each attempt, since addresses change.
+  resolving_ = new uv_getaddrinfo_t;
+  resolving_->data = this;
+  addrinfo hints = {};
+  hints.ai_socktype = SOCK_STREAM;
+  const auto on_resolved = [](uv_getaddrinfo_t* request, int status, addrinfo* found) {
+    auto* link = static_cast<Link*>(request->data);
+    if (link != nullptr) {
+      link->resolving_ = nullptr;
+      if (status != 0 || found == nullptr) {
+        link->FailToConnect(Concat("cannot resolve the host: ", uv_strerror(status)));
+      } else {
+        // Take another of the addresses on each attempt.
+        int n = 0;
+        for (addrinfo* a = found; a != nullptr; a = a->ai_next) ++n;
+        addrinfo* chosen = found;
+        for (int i = link->attempts_ % n; i > 0; --i) chosen = chosen->ai_next;
+        Address address = Address::FromSockaddr(chosen->ai_addr, chosen->ai_addrlen);
+        address.set_port(link->address_->port);
+        link->ConnectTo(address);
+      }
+    }
+    uv_freeaddrinfo(found);
+    delete request;
+  };
+  const int error = uv_getaddrinfo(context_->loop, resolving_, on_resolved,
+                                   address_->host.c_str(), nullptr, &hints);
+  if (error != 0) {
+    delete std::exchange(resolving_, nullptr);
+    FailToConnect(Concat("cannot resolve the host: ", uv_strerror(error)));
+  }
+}
+
+void Link::ConnectTo(const Address& address) {
+  const int fd = OpenSocket(address, config_->tcp_keepalive_s);
+  if (fd < 0) return FailToConnect(ErrorText(errno));
+  if (::connect(fd, address.get(), address.length()) != 0 && errno != EINPROGRESS) {
+    const int error = errno;
+    ::close(fd);
+    return FailToConnect(ErrorText(error));
+  }
+  if (const int error = stream_.Open(context_->loop, fd, this); error != 0) {
+    return FailToConnect(ErrorText(-error));
+  }
+  stream_.WatchWrite(true);
+}
+
+void Link::FailToConnect(std::string_view cause) {
+  context_->stats.links_failed.Add();
+  if (stream_.is_open()) {
+    stream_closing_ = true;
+    stream_.Close();
+  }
+  EnterBackoff(cause);
+}
+
+void Link::OnConnected() {
+  context_->stats.links.Add(1);
+  context_->stats.links_opened.Add();
+  stream_queued_ = stream_written_ = 0;
+  scanned_ = 0;
+  scanner_.emplace(key_.protocol_version);
+  last_read_ms_ = context_->NowMs();
+  stream_.WatchWrite(false);
+  stream_.WatchRead(!paused_);
+  SendHandshake();
+  if (state_ == State::kReady) owner_->OnLinkConnected(*this);
+  Flush();
+}
+
+void Link::SendHandshake() {
+  handshake_ = MakeHandshake(key_, config_->client_name);
+  handshake_answered_ = 0;
+  Request* const waiting = head_;
+  Request* const waiting_tail = tail_;
+  head_ = tail_ = unsent_ = expire_from_ = nullptr;
+  const uint64_t deadline_ms =
+      context_->NowMs() + static_cast<uint64_t>(config_->connect_timeout_ms);
+  for (const HandshakeStep& step : handshake_) {
+    Request* request = context_->requests.Make();
+    request->use = ReplyUse::kHandshake;
+    request->deadline_ms = deadline_ms;
+    request->received_ns = context_->NowNs();
+    request->wire = Slice::Copy(context_->chunks, step.request);
+    Append(request);
+    QueueBytes(request, request->wire.chunk(), request->wire.view());
+  }
+  if (waiting != nullptr) {
+    (tail_ == nullptr ? head_ : tail_->link_next) = waiting;
+    tail_ = waiting_tail;
+    if (expire_from_ == nullptr) expire_from_ = waiting;
+  }
+  if (!handshake_.empty() && HandshakeGates(key_)) {
+    state_ = State::kGated;
+    phase_deadline_ms_ = deadline_ms;
+  } else {
+    SendWaiting();
+  }
+  ArmTimer();
+}
+
+// Puts the bytes of all that waited for the connection into the stream.
+void Link::SendWaiting() {
+  state_ = State::kReady;
+  node_->unreachable_since_ms = 0;
+  node_->down = false;
+  node_->cause.clear();
+  refused_.clear();
+  attempts_ = 0;
+  offline_bytes_ = 0;
+  for (Request* r = head_; r != nullptr; r = r->link_next) {
+    if (r->use == ReplyUse::kHandshake) continue;
+    if (unsent_ == nullptr) unsent_ = r;
+    QueueBytes(r, r->wire.chunk(), r->wire.view());
+  }
+  ScheduleFlush();
+}
+
+void Link::OnStreamClosed() {
+  stream_closing_ = false;
+  if (state_ == State::kClosed) {
+    if (timer_closed_) owner_->OnLinkClosed(*this);
+  } else if (state_ == State::kBackoff && phase_deadline_ms_ <= context_->NowMs()) {
+    StartConnecting();
+  } else if (state_ == State::kIdle && head_ != nullptr) {
+    StartConnecting();
+  }
+}
+
+void Link::CloseIfDrained() {
+  if (!retiring_ || state_ == State::kClosed || head_ != nullptr) return;
+  CloseNow("-ERR weir: the link is closed");
+}
+
+void Link::CloseNow(std::string_view line) {
+  if (state_ == State::kClosed) return;
+  if (state_ == State::kReady || state_ == State::kGated) context_->stats.links.Add(-1);
+  state_ = State::kClosed;
+  retiring_ = true;
+  while (head_ != nullptr) {
+    Request* request = head_;
+    if (request->use != ReplyUse::kHandshake) Fail(request, line);
+    PopHead();
+  }
+  out_.Clear();
+  unread_ = Slice();
+  if (resolving_ != nullptr) std::exchange(resolving_, nullptr)->data = nullptr;
+  std::erase(context_->links_to_flush, static_cast<TurnEnd*>(this));
+  if (stream_.is_open()) {
+    stream_closing_ = true;
+    stream_.Close();
+  }
+  uv_close(reinterpret_cast<uv_handle_t*>(&timer_), [](uv_handle_t* handle) {
+    auto* link = static_cast<Link*>(handle->data);
+    link->timer_closed_ = true;
+    if (!link->stream_closing_) link->owner_->OnLinkClosed(*link);
+  });
+  OfferRoom();
+}
+
+// ---- sending
+
+bool Link::Send(Request* request, Chunk* chunk, std::string_view wire) {
+  last_used_ms_ = context_->NowMs();
+  request->request_bytes += wire.size();
+  if (state_ == State::kReady) [[likely]] {
+    Append(request);
+    if (!request->streamed) request->wire = Slice(chunk, wire);
+    QueueBytes(request, chunk, wire);
+    ScheduleFlush();
+  } else {
+    if (state_ == State::kIdle && !stream_closing_) StartConnecting();
+    if (node_->down || !refused_.empty() || OfflineFull(wire.size()) || retiring_) return false;
+    Append(request);
+    request->wire = Slice(chunk, wire);
+    offline_bytes_ += wire.size();
+  }
+  if (uv_is_active(reinterpret_cast<uv_handle_t*>(&timer_)) == 0) ArmTimer();
+  return true;
+}
+
+bool Link::OfflineFull(size_t more_bytes) const {
+  return offline_bytes_ + more_bytes > static_cast<uint64_t>(config_->offline_queue_bytes_max);
+}
+
+std::string Link::RefusalLine() const {
+  // What the node thinks of a client's own wishes is the client's to read, word for word.
+  const bool clients_own = key_.client_credentials || key_.db != 0;
+  if (!refused_.empty() && clients_own) return refused_;
+  if (!node_->cause.empty()) return node_->DownError();
+  return Concat("-DOWN weir: no connection to ", node_->address,
+                      " yet, and its offline queue of ", config_->offline_queue_bytes_max,
+                      " bytes is full");
+}
+
+void Link::Extend(Request* request, Chunk* chunk, std::string_view wire) {
+  ++request->count;
+  ++in_flight_;
+  request->request_bytes += wire.size();
+  request->wire.Extend(wire.size());
+  if (state_ == State::kReady) {
+    out_.Append(chunk, wire);
+    stream_queued_ += wire.size();
+    request->end_offset = stream_queued_;
+  } else {
+    offline_bytes_ += wire.size();
+  }
+}
+
+void Link::SendMore(Request* request, Chunk* chunk, std::string_view bytes) {
+  request->request_bytes += bytes.size();
+  QueueBytes(request, chunk, bytes);
+  ScheduleFlush();
+}
+
+void Link::EndStreamed(Request* request) {
+  request->streamed = false;
+  MarkSent();
+  if (uv_is_active(reinterpret_cast<uv_handle_t*>(&timer_)) == 0) ArmTimer();
+}
+
+// Puts it at the end of the queue, its bytes not yet in the stream.
+void Link::Append(Request* request) {
+  request->link = this;
+  request->in_link = true;
+  in_flight_ += request->count;
+  (tail_ == nullptr ? head_ : tail_->link_next) = request;
+  tail_ = request;
+  if (expire_from_ == nullptr) expire_from_ = request;
+}
+
+void Link::QueueBytes(Request* request, Chunk* chunk, std::string_view bytes) {
+  if (unsent_ == nullptr) unsent_ = request;
+  out_.Append(chunk, bytes);
+  stream_queued_ += bytes.size();
+  request->end_offset = stream_queued_;
+}
+
+void Link::ScheduleFlush() {
+  if (scheduled) return;
+  scheduled = true;
+  context_->links_to_flush.push_back(this);
+}
+
+void Link::OnTurnEnd() {
+  scheduled = false;
+  if (stream_.is_open() && !stream_.watches_write()) Flush();
+}
+
+void Link::Flush() {
+  if (out_.empty()) return;
+  const size_t before = out_.bytes();
+  const int error = stream_.Write(out_);
+  stream_written_ += before - out_.bytes();
+  MarkSent();
+  if (error != 0) return Break(ErrorText(-error));
+  if (out_.empty()) {
+    stream_.WatchWrite(false);
+  } else {
+    stream_.WatchWrite(true);
+  }
+  if (!waiting_.empty() && !full()) OfferRoom();
+}
+
+void Link::MarkSent() {
+  const uint64_t now_ns = context_->NowNs();
+  while (unsent_ != nullptr && unsent_->end_offset <= stream_written_ && !unsent_->streamed) {
+    // Not yet in the stream: it waits for the handshake.
+    if (unsent_->end_offset == 0) break;
+    unsent_->sent = true;
+    unsent_->sent_ns = now_ns;
+    // Kept while the node may still refuse the link, and with it what came behind.
+    if (!unsent_->retryable && handshake_answered_ == handshake_.size()) unsent_->wire = Slice();
+    unsent_ = unsent_->link_next;
+  }
+}
+
+void Link::OnWritable() {
+  if (state_ == State::kConnecting) {
+    int error = 0;
+    socklen_t length = sizeof(error);
+    ::getsockopt(stream_.fd(), SOL_SOCKET, SO_ERROR, &error, &length);
+    if (error != 0) return FailToConnect(ErrorText(error));
+    return OnConnected();
+  }
+  Flush();
+}
+
+void Link::StopWaiting(RequestOwner* owner) { std::erase(waiting_, owner); }
+
+void Link::OfferRoom() {
+  for (RequestOwner* owner : std::exchange(waiting_, {})) owner->OnLinkRoom();
+}
+
+bool Link::HasOthersThan(const RequestOwner* owner) const {
+  for (const Request* r = head_; r != nullptr; r = r->link_next) {
+    if (r->owner != nullptr && r->owner != owner) return true;
+  }
+  return false;
+}
+
+void Link::PauseReading(bool paused) {
+  if (paused_ == paused) return;
+  paused_ = paused;
+  if (state_ == State::kReady || state_ == State::kGated) stream_.WatchRead(!paused);
+  if (!paused) last_read_ms_ = context_->NowMs();
+}
+
+}  // namespace weir

@@ -1,0 +1,197 @@
+// One connection to a node, shared by many clients, and the queue of requests on it.
+//
+//            Send()                connected            handshake answered
+//   kIdle ----------> kConnecting -----------> kGated -------------------> kReady
+//     ^                 |    ^      (without a gate straight to kReady)      |
+//     |          failed |    | timer                                        | broke
+//     |                 v    |                                              |
+//     +---- unused --- kBackoff <-------------------------------------------+
+//
+// Requests stand in one queue in the order in which the node answers them. Those not yet sent keep
+// their bytes, so a connection that breaks loses none of them: what was never written, and what
+// changes nothing, is sent again on the next one; a write whose fate is unknown is answered so.
+//
+// A reply is passed on as slices of the chunk that it was read into. A reply that is not yet
+// complete is kept back while it is small, so that a connection that breaks in its middle costs the
+// client nothing; a large one goes on as it arrives.
+#ifndef WEIR_PROXY_BACKEND_LINK_H_
+#define WEIR_PROXY_BACKEND_LINK_H_
+
+#include <uv.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "proxy/backend/handshake.h"
+#include "proxy/backend/link_key.h"
+#include "proxy/backend/node_state.h"
+#include "proxy/loop_context.h"
+#include "proxy/net/stream.h"
+#include "resp/frame_scanner.h"
+
+namespace weir {
+
+class Address;
+class Link;
+struct UpstreamConfig;
+
+// The upstream that a link belongs to. Calls come from the loop; the link lives on after each.
+class LinkOwner {
+ public:
+  virtual void OnLinkConnected(Link& link) = 0;
+  virtual void OnLinkFailed(Link& link, std::string_view cause) = 0;
+  // Closed for good, nothing refers to it: the owner deletes it.
+  virtual void OnLinkClosed(Link& link) = 0;
+
+ protected:
+  ~LinkOwner() = default;
+};
+
+class Link final : private StreamOwner, private TurnEnd {
+ public:
+  enum class State : uint8_t { kIdle, kConnecting, kGated, kReady, kBackoff, kClosed };
+  // All must outlive the link; `config` gives its bounds and times.
+  Link(LoopContext* context, LinkOwner* owner, NodeState* node, const Node* address,
+       const UpstreamConfig* config, LinkKey key);
+  ~Link();
+
+  const LinkKey& key() const { return key_; }
+  const NodeState& node() const { return *node_; }
+  State state() const { return state_; }
+  bool idle() const { return head_ == nullptr; }
+  uint64_t in_flight() const { return in_flight_; }
+  uint64_t last_used_ms() const { return last_used_ms_; }
+  int fd() const { return stream_.fd(); }
+
+  // True: no more for now; Wait() tells when.
+  bool full() const { return in_flight_ >= in_flight_max_ || queued_bytes() >= kQueuedBytesMax; }
+  void Wait(RequestOwner* owner) { waiting_.push_back(owner); }
+  void StopWaiting(RequestOwner* owner);
+
+  // Puts the request at the end of the queue; `wire`, in `chunk`, are its bytes. False, with
+  // nothing done, if the offline queue is full or the node is down: see RefusalLine().
+  [[nodiscard]] bool Send(Request* request, Chunk* chunk, std::string_view wire);
+  // Whether `request` is last in the queue and not yet sent, so that Extend may make it longer.
+  bool CanExtend(const Request* request) const { return tail_ == request && !request->sent; }
+  // Adds one more request to the run, whose bytes follow the run's own in the same chunk.
+  void Extend(Request* request, Chunk* chunk, std::string_view wire);
+  // More bytes of the last request, which is `streamed`. REQUIRES: state() == kReady.
+  void SendMore(Request* request, Chunk* chunk, std::string_view bytes);
+  void EndStreamed(Request* request);
+
+  // Connects now if it is idle, without anything to send.
+  void Connect();
+  // Why Send said no: an error with its '-', without CRLF.
+  std::string RefusalLine() const;
+
+  // Closes it for good once it has nothing in flight, or `now`: its requests then fail with `line`.
+  void Retire() { retiring_ = true, CloseIfDrained(); }
+  void CloseNow(std::string_view line);
+  bool retiring() const { return retiring_; }
+
+  // Set: nothing is read, because the client of the next reply does not read.
+  void PauseReading(bool paused);
+  // True when the next reply belongs to `owner`, and how many others wait behind it.
+  bool NextReplyIsFor(const RequestOwner* owner) const {
+    return head_ != nullptr && head_->owner == owner;
+  }
+  bool HasOthersThan(const RequestOwner* owner) const;
+
+ private:
+  static constexpr size_t kQueuedBytesMax = size_t{4} << 20;  // unsent bytes of a connected link
+  static constexpr size_t kHoldBytesMax = size_t{32} << 10;   // of a reply that is kept back
+  static constexpr int kReadsPerTurnMax = 16;                 // fairness between links
+
+  bool OfflineFull(size_t more_bytes) const;
+  size_t queued_bytes() const { return out_.bytes(); }
+
+  // link.cc: the connection and what is sent.
+  void StartConnecting();
+  void ConnectTo(const Address& address);
+  void FailToConnect(std::string_view cause);
+  void OnConnected();
+  void OnTurnEnd() override;
+  void OnWritable() override;
+  void OnStreamClosed() override;
+  void Flush();
+  void MarkSent();
+  void ScheduleFlush();
+  void Append(Request* request);
+  void QueueBytes(Request* request, Chunk* chunk, std::string_view bytes);
+  void SendWaiting();
+  void SendHandshake();
+  void CloseIfDrained();
+
+  // link_replies.cc: what is read.
+  void OnReadable() override;
+  bool ReadOnce();
+  void Consume(Chunk* chunk, std::string_view data);
+  void TakeFrame(Chunk* chunk, std::string_view frame);
+  void Deliver(Request* request, Chunk* chunk, std::string_view bytes, uint32_t frames, bool error);
+  bool IsOnTheWire(const Request& request) const;
+  void OnHandshakeReply(bool error, std::string_view reply);
+  void PopHead();
+  void KeepForNextRead(Chunk* chunk, std::string_view rest);
+  void OfferRoom();
+
+  // link_recovery.cc: what happens when time runs out or the connection breaks.
+  void OnTimer();
+  void ArmTimer();
+  uint64_t NextWakeMs() const;
+  void ExpireRequests();
+  void ExpireWaiting();
+  void Break(std::string_view cause);
+  void ResolveInFlight(std::string_view cause);
+  void Fail(Request* request, std::string_view line);
+  void FailWaiting(std::string_view line);
+  bool KeepAfterBreak(Request* request, bool write_behind, std::string_view unknown_line);
+  void EnterBackoff(std::string_view cause);
+
+  LoopContext* const context_;
+  LinkOwner* const owner_;
+  NodeState* const node_;
+  const Node* const address_;
+  const UpstreamConfig* const config_;
+  const LinkKey key_;
+  const uint64_t in_flight_max_;
+
+  Stream stream_;
+  uv_timer_t timer_;
+  uv_getaddrinfo_t* resolving_ = nullptr;  // owned by its callback
+  State state_ = State::kIdle;
+  bool retiring_ = false;
+  bool paused_ = false;
+  bool timer_closing_ = false;
+  bool timer_closed_ = false;
+  bool stream_closing_ = false;  // its close callback is still to come
+  uint8_t attempts_ = 0;      // failed ones since the last success
+
+  // The queue: sent requests, then unsent ones from unsent_ on.
+  Request* head_ = nullptr;
+  Request* tail_ = nullptr;
+  Request* unsent_ = nullptr;
+  Request* expire_from_ = nullptr;  // those before it were expired already
+  uint64_t in_flight_ = 0;          // requests in the queue, not runs
+  uint64_t offline_bytes_ = 0;      // bytes of unsent requests while not connected
+  uint64_t stream_queued_ = 0;      // bytes ever put into out_ on this connection
+  uint64_t stream_written_ = 0;     // of them written
+  uint64_t last_used_ms_ = 0;
+  uint64_t last_read_ms_ = 0;
+  uint64_t phase_deadline_ms_ = 0;  // kConnecting, kGated: give up; kBackoff: try again
+
+  SliceQueue out_;
+  std::optional<FrameScanner> scanner_;  // of this connection
+  Slice unread_;        // bytes read and not consumed: the beginning of a frame
+  size_t scanned_ = 0;  // of them the scanner has seen
+  std::vector<HandshakeStep> handshake_;
+  size_t handshake_answered_ = 0;
+  std::string refused_;  // the node's error to a required step of the handshake, until it agrees
+  std::vector<RequestOwner*> waiting_;
+};
+
+}  // namespace weir
+
+#endif  // WEIR_PROXY_BACKEND_LINK_H_

@@ -1,0 +1,157 @@
+// What a link reads: whose reply is it, and where does it end?
+#include <algorithm>
+
+#include "plugins/text.h"
+
+#include "proxy/backend/link.h"
+
+namespace weir {
+
+void Link::OnReadable() {
+  // An error while connecting shows itself here.
+  if (state_ == State::kConnecting) return OnWritable();
+  for (int i = 0; i < kReadsPerTurnMax && !paused_; ++i) {
+    if (!ReadOnce()) return;
+  }
+}
+
+// Reads once and consumes it. False when there was less than there was room for, or at the end.
+bool Link::ReadOnce() {
+  // Behind what is left of the last read, if it stands at the end of a chunk with room.
+  ChunkRef chunk;
+  if (!unread_.empty() && unread_.data() + unread_.size() == unread_.chunk()->tail() &&
+      unread_.chunk()->room() >= ChunkPool::kChunkBytes / 4) {
+    chunk = ChunkRef::Share(unread_.chunk());
+  } else {
+    chunk = ChunkRef(context_->chunks.Take());
+    if (!unread_.empty()) {
+      // At most kHoldBytesMax.
+      std::copy_n(unread_.data(), unread_.size(), chunk->data());
+      chunk->used = static_cast<uint32_t>(unread_.size());
+      unread_ = Slice(chunk.get(), {chunk->data(), unread_.size()});
+    }
+  }
+  const size_t room = chunk->room();
+  const ssize_t n = stream_.Read(chunk->tail(), room);
+  if (n == -EAGAIN) return false;
+  if (n <= 0) {
+    Break(n == 0 ? "the server closed the connection" : uv_strerror(static_cast<int>(n)));
+    return false;
+  }
+  last_read_ms_ = context_->NowMs();
+  const char* const begin = unread_.empty() ? chunk->tail() : unread_.data();
+  chunk->used += static_cast<uint32_t>(n);
+  const std::string_view data(begin, static_cast<size_t>(chunk->tail() - begin));
+  Consume(chunk.get(), data);
+  return static_cast<size_t>(n) == room && stream_.is_open();
+}
+
+void Link::Consume(Chunk* chunk, std::string_view data) {
+  while (!data.empty()) {
+    Request* request = head_;
+    if (request == nullptr || !IsOnTheWire(*request)) {
+      context_->stats.links_protocol_errors.Add();
+      return Break("the server sent a reply that nobody asked for");
+    }
+    if (!scanner_->in_frame()) {
+      const FrameRun run = ScanRun(data, request->remaining(), key_.protocol_version);
+      if (run.frames != 0) {
+        Deliver(request, chunk, data.substr(0, run.bytes), static_cast<uint32_t>(run.frames),
+                false);
+        data.remove_prefix(run.bytes);
+        continue;
+      }
+    }
+    const FrameScanner::Result result = scanner_->Scan(data.substr(scanned_));
+    if (result.status == ScanStatus::kError) {
+      context_->stats.links_protocol_errors.Add();
+      return Break("the server sent something that is not RESP");
+    }
+    if (result.status == ScanStatus::kNeedMore) {
+      scanned_ = data.size();
+      return KeepForNextRead(chunk, data);
+    }
+    const size_t end = scanned_ + result.consumed;
+    scanned_ = 0;
+    TakeFrame(chunk, data.substr(0, end));
+    if (!stream_.is_open()) return;
+    data.remove_prefix(end);
+  }
+  unread_ = Slice();
+}
+
+// Whether a byte of it was written.
+bool Link::IsOnTheWire(const Request& request) const {
+  return request.sent || request.streamed ||
+         (request.end_offset != 0 && request.end_offset - request.wire.size() < stream_written_);
+}
+
+// The end of a frame that ScanRun left: an error, a push, or one that came in parts.
+void Link::TakeFrame(Chunk* chunk, std::string_view frame) {
+  const char type = scanner_->type();
+  // Nobody subscribes or tracks on a shared link, so a push is for nobody.
+  if (type == '>') return;
+  Deliver(head_, chunk, frame, 1, type == '-' || type == '!');
+}
+
+void Link::KeepForNextRead(Chunk* chunk, std::string_view rest) {
+  if (rest.size() < kHoldBytesMax) {
+    unread_ = Slice(chunk, rest);
+    return;
+  }
+  const char type = scanner_->type();
+  if (type != '>') Deliver(head_, chunk, rest, 0, type == '-' || type == '!');
+  if (!stream_.is_open()) return;
+  unread_ = Slice();
+  scanned_ = 0;
+}
+
+void Link::Deliver(Request* request, Chunk* chunk, std::string_view bytes, uint32_t frames,
+                   bool error) {
+  request->replies += frames;
+  request->reply_bytes += bytes.size();
+  request->reply_begun = frames == 0;
+  if (frames != 0) {
+    request->replied_ns = context_->NowNs();
+    if (error) ++request->errors;
+    in_flight_ -= frames;
+  }
+  if (request->use == ReplyUse::kHandshake) [[unlikely]] {
+    if (frames == 0) return Break("the server's answer to the handshake is too long");
+    const std::string_view line = bytes;
+    PopHead();
+    return OnHandshakeReply(error, line);
+  }
+  if (request->owner != nullptr) request->owner->OnReply(*request, chunk, bytes, frames, error);
+  if (request->remaining() == 0) PopHead();
+  if (!waiting_.empty() && !full()) OfferRoom();
+}
+
+// Takes the head out of the queue and frees it if its owner is through with it.
+void Link::PopHead() {
+  Request* request = head_;
+  in_flight_ -= request->remaining();
+  head_ = request->link_next;
+  if (head_ == nullptr) tail_ = nullptr;
+  if (unsent_ == request) unsent_ = head_;
+  if (expire_from_ == request) expire_from_ = head_;
+  request->link_next = nullptr;
+  request->in_link = false;
+  context_->requests.ReleaseIfUnused(request);
+  if (head_ == nullptr && retiring_) CloseIfDrained();
+}
+
+void Link::OnHandshakeReply(bool error, std::string_view reply) {
+  const HandshakeStep& step = handshake_[handshake_answered_++];
+  if (error && step.required) {
+    refused_ = reply.substr(0, reply.find('\r'));
+    return Break(Concat("the server refused ", step.what, ": ", std::string_view(refused_).substr(1)));
+  }
+  if (handshake_answered_ == handshake_.size() && state_ == State::kGated) {
+    SendWaiting();
+    owner_->OnLinkConnected(*this);
+    Flush();
+  }
+}
+
+}  // namespace weir

@@ -1,0 +1,135 @@
+// A run of requests on its way: consecutive ones of one client, of one command, sent to one link.
+//
+// A pipeline of 64 GETs is one Request with a count of 64, so that what it costs beyond its bytes is
+// paid once a run. A Request stands in up to two queues: in its owner's, in reply order, and in its
+// link's, in the order the node will answer. It is freed when it has left both.
+//
+//                 owner's queue (a session's)            link's queue
+//   made          at the tail                            at the tail
+//   answered      leaves when it is at the head          leaves when its last reply was read
+//   timed out     leaves with an error as its reply      stays with `owner` null: a tombstone that
+//   client gone   leaves                                 swallows the replies still to come
+#ifndef WEIR_PROXY_BACKEND_REQUEST_H_
+#define WEIR_PROXY_BACKEND_REQUEST_H_
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+#include "proxy/net/slice_queue.h"
+
+namespace weir {
+
+class Link;
+class RequestOwner;
+struct CommandEntry;
+
+// What becomes of the bytes of a reply.
+enum class ReplyUse : uint8_t {
+  kForward,    // to the owner, as they arrive
+  kSwallow,    // read and dropped; the owner only hears that they came
+  kHandshake,  // the link's own
+};
+
+// What only some requests carry; each owner derives its own kind.
+struct RequestExtra {
+  virtual ~RequestExtra() = default;
+};
+
+struct Request {
+  RequestOwner* owner = nullptr;  // null: nobody waits for the replies any more
+  Link* link = nullptr;           // in whose queue it stands or stood last
+  Request* owner_next = nullptr;
+  Request* link_next = nullptr;
+  const CommandEntry* entry = nullptr;  // null: unknown to weir's table
+  uint64_t received_ns = 0;             // loop turn in which it was read
+  uint64_t sent_ns = 0;                 // loop turn in which its last byte was written; 0: not yet
+  uint64_t replied_ns = 0;              // loop turn in which its last reply was read
+  uint64_t deadline_ms = 0;             // on the loop's clock; 0: none
+  uint64_t end_offset = 0;              // where it ends in the stream of bytes to its link
+  uint64_t request_bytes = 0;
+  uint64_t reply_bytes = 0;
+  uint32_t count = 1;    // requests in the run
+  uint32_t replies = 0;  // of them already answered
+  uint32_t replies_before = 0;  // of those, answered before `wire` was last cut
+  uint32_t errors = 0;          // error replies among them
+  ReplyUse use = ReplyUse::kForward;
+  uint8_t tries = 0;         // how often it was sent again
+  bool retryable = false;    // changes nothing: may be sent again when its fate is unknown
+  bool streamed = false;     // its bytes pass by and are not held in `wire`
+  bool sent = false;         // its last byte was given to the kernel
+  bool reply_begun = false;  // a part of a reply was handed to the owner, the end was not
+  bool in_link = false;      // in a link's queue
+  // For the owner:
+  bool in_owner = false;     // in its queue
+  bool silent = false;       // its replies, of whatever origin, are not said (CLIENT REPLY)
+  bool collect = false;      // its reply is gathered whole
+  bool done = false;         // nothing more will come
+  bool close_after = false;  // the owner closes once the reply is written
+
+  Slice wire;        // its bytes: until they are sent, and as long as it may be sent again
+  SliceQueue reply;  // the owner's: replies that wait for earlier requests' replies
+  std::unique_ptr<RequestExtra> extra;
+
+  uint32_t remaining() const { return count - replies; }
+};
+
+// Whoever sends requests on links. None of these calls may send, close a link or free a request
+// that is in a link's queue before it returns.
+class RequestOwner {
+ public:
+  // `bytes` of `chunk` are replies to the oldest unanswered requests of the run: the ends of
+  // `frames` of them, and at the end perhaps the beginning of another. An error reply comes alone,
+  // whole or in parts, with `error` set. request.replies already counts them.
+  virtual void OnReply(Request& request, Chunk* chunk, std::string_view bytes, uint32_t frames,
+                       bool error) = 0;
+  // The `n` oldest unanswered requests of the run will get no reply; with `last`, these are all that
+  // remained and the link forgets the owner. `line` is an error with its '-', without CRLF.
+  virtual void OnFailed(Request& request, uint32_t n, bool last, std::string_view line) = 0;
+  // The link can take requests again after it said that it was full.
+  virtual void OnLinkRoom() = 0;
+
+ protected:
+  ~RequestOwner() = default;
+};
+
+// Makes and takes back Requests; keeps a bounded number for reuse.
+class RequestPool {
+ public:
+  static constexpr size_t kFreeMax = 4096;
+
+  RequestPool() = default;
+  ~RequestPool() {
+    while (free_ != nullptr) delete std::exchange(free_, free_->link_next);
+  }
+  RequestPool(const RequestPool&) = delete;
+  RequestPool& operator=(const RequestPool&) = delete;
+
+  Request* Make() {
+    if (free_ == nullptr) return new Request;
+    --free_count_;
+    Request* request = std::exchange(free_, free_->link_next);
+    request->link_next = nullptr;
+    return request;
+  }
+  // Frees it if it has left both queues.
+  void ReleaseIfUnused(Request* request) {
+    if (request->in_link || request->in_owner) return;
+    if (free_count_ == kFreeMax) {
+      delete request;
+      return;
+    }
+    *request = Request();
+    request->link_next = free_;
+    free_ = request;
+    ++free_count_;
+  }
+
+ private:
+  Request* free_ = nullptr;
+  size_t free_count_ = 0;
+};
+
+}  // namespace weir
+
+#endif  // WEIR_PROXY_BACKEND_REQUEST_H_

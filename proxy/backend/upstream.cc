@@ -1,0 +1,156 @@
+// An upstream's links: opened on first use, shared by key, closed when unused.
+#include "proxy/backend/upstream.h"
+
+#include <algorithm>
+
+namespace weir {
+
+// ---- LinkGroup
+
+Link* LinkGroup::Open(size_t index) {
+  Link* link = upstream_->MakeLink(this);
+  shared_[index] = link;
+  return link;
+}
+
+Link* LinkGroup::TakeExclusive() {
+  while (!idle_exclusive_.empty()) {
+    Link* link = idle_exclusive_.back();
+    idle_exclusive_.pop_back();
+    if (!link->retiring()) return link;
+  }
+  return upstream_->MakeLink(this);
+}
+
+void LinkGroup::GiveBack(Link* link, bool clean) {
+  if (clean && link->idle() && link->state() == Link::State::kReady &&
+      idle_exclusive_.size() < kIdleExclusiveMax) {
+    idle_exclusive_.push_back(link);
+  } else {
+    link->CloseNow("-ERR weir: the link was closed");
+  }
+}
+
+void LinkGroup::SetAside(Link* link) {
+  std::replace(shared_.begin(), shared_.end(), link, static_cast<Link*>(nullptr));
+  link->Retire();
+}
+
+void LinkGroup::Release() {
+  --holders_;
+  upstream_->EraseIfUnused(this);
+}
+
+// ---- Upstream
+
+Upstream::Upstream(LoopContext* context, const UpstreamConfig* config, int index, UpstreamUrl url,
+                   std::shared_ptr<const UpstreamSnapshot> snapshot, OnNodeState on_node_state)
+    : context_(context),
+      config_(config),
+      index_(index),
+      url_(std::move(url)),
+      snapshot_(std::move(snapshot)),
+      on_node_state_(std::move(on_node_state)) {
+  for (const Node& node : snapshot_->topology->nodes()) {
+    nodes_.push_back(std::make_unique<NodeState>());
+    nodes_.back()->address = node.Address();
+  }
+}
+
+Upstream::~Upstream() = default;
+
+void Upstream::SetSnapshot(std::shared_ptr<const UpstreamSnapshot> snapshot) {
+  if (requests_in_flight() == 0) old_snapshots_.clear();
+  old_snapshots_.push_back(std::exchange(snapshot_, std::move(snapshot)));
+}
+
+LinkKey Upstream::BaseKey() const {
+  LinkKey key;
+  key.db = url_.db;
+  key.user = url_.user;
+  key.password = url_.password;
+  return key;
+}
+
+LinkGroup* Upstream::Hold(const LinkKey& key) {
+  auto& group = groups_[key];
+  if (group == nullptr) {
+    group = std::make_unique<LinkGroup>(this, key);
+    group->shared_.resize(static_cast<size_t>(config_->connections_per_node));
+  }
+  group->Hold();
+  return group.get();
+}
+
+void Upstream::EraseIfUnused(LinkGroup* group) {
+  if (group->holders_ == 0 && group->links_ == 0) groups_.erase(LinkKey(group->key_));
+}
+
+Link* Upstream::MakeLink(LinkGroup* group) {
+  if (links_.size() >= static_cast<size_t>(config_->links_max)) return nullptr;
+  const NodeIndex node = group->key_.node;
+  auto link = std::make_unique<Link>(context_, this, nodes_[node].get(),
+                                     &snapshot_->topology->node(node), config_, group->key_);
+  Link* raw = link.get();
+  links_.emplace(raw, std::move(link));
+  ++group->links_;
+  return raw;
+}
+
+void Upstream::OnLinkConnected(Link& link) {
+  if (link.key().db >= databases_known_) databases_known_ = link.key().db + 1;
+  on_node_state_(config_->name, link.node().address, true, "");
+}
+
+void Upstream::OnLinkFailed(Link& link, std::string_view cause) {
+  if (link.node().unreachable_since_ms != 0) {
+    on_node_state_(config_->name, link.node().address, false, std::string(cause));
+  }
+}
+
+void Upstream::OnLinkClosed(Link& link) {
+  const auto group = groups_.find(link.key());
+  LinkGroup* of = group->second.get();
+  std::replace(of->shared_.begin(), of->shared_.end(), &link, static_cast<Link*>(nullptr));
+  std::erase(of->idle_exclusive_, &link);
+  --of->links_;
+  links_.erase(&link);
+  EraseIfUnused(of);
+  if (links_.empty() && closed_) closed_();
+}
+
+uint64_t Upstream::requests_in_flight() const {
+  uint64_t n = 0;
+  for (const auto& [link, owned] : links_) n += link->in_flight();
+  return n;
+}
+
+void Upstream::ForEachLink(const std::function<void(const Link&)>& visit) const {
+  for (const auto& [link, owned] : links_) visit(*link);
+}
+
+void Upstream::CloseIdle() {
+  if (config_->idle_link_timeout_ms == 0) return;
+  const uint64_t now_ms = context_->NowMs();
+  const auto idle_ms = static_cast<uint64_t>(config_->idle_link_timeout_ms);
+  std::vector<Link*> idle;
+  for (const auto& [link, owned] : links_) {
+    if (link->idle() && now_ms - link->last_used_ms() > idle_ms) idle.push_back(link);
+  }
+  for (Link* link : idle) {
+    LinkGroup* group = groups_.find(link->key())->second.get();
+    std::replace(group->shared_.begin(), group->shared_.end(), link, static_cast<Link*>(nullptr));
+    std::erase(group->idle_exclusive_, link);
+    link->CloseNow("-ERR weir: the link was idle");
+  }
+}
+
+void Upstream::Close(std::function<void()> done) {
+  if (links_.empty()) return done();
+  closed_ = std::move(done);
+  std::vector<Link*> all;
+  for (const auto& [link, owned] : links_) all.push_back(link);
+  for (Link* link : all) link->CloseNow("-DOWN weir: shutting down");
+}
+
+}  // namespace weir

@@ -1,0 +1,117 @@
+// One named upstream as one worker sees it: what is known of it, and its links by key.
+#ifndef WEIR_PROXY_BACKEND_UPSTREAM_H_
+#define WEIR_PROXY_BACKEND_UPSTREAM_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "proxy/backend/link.h"
+#include "proxy/backend/snapshot.h"
+#include "proxy/config.h"
+#include "routing/upstream_url.h"
+
+namespace weir {
+
+class Upstream;
+
+// The links of one key. Sessions hold it by a count, so that a request finds its link without a
+// look-up; it goes when no session and no link is left.
+class LinkGroup {
+ public:
+  LinkGroup(Upstream* upstream, LinkKey key) : upstream_(upstream), key_(std::move(key)) {}
+
+  const LinkKey& key() const { return key_; }
+  // The shared link for a session with this number. Null when links_max is reached.
+  Link* Shared(uint64_t session_number) {
+    Link* link = shared_[session_number % shared_.size()];
+    return link != nullptr ? link : Open(session_number % shared_.size());
+  }
+  // A link for one session alone, until GiveBack or its failure. Null when links_max is reached.
+  Link* TakeExclusive();
+  // `clean`: nothing of the session is left on it, so that another may have it.
+  void GiveBack(Link* link, bool clean);
+  // No new requests for this shared link: the next ones get a fresh one.
+  void SetAside(Link* link);
+
+  void Hold() { ++holders_; }
+  void Release();
+
+ private:
+  friend class Upstream;
+  static constexpr size_t kIdleExclusiveMax = 16;
+  Link* Open(size_t index);
+
+  Upstream* const upstream_;
+  const LinkKey key_;
+  std::vector<Link*> shared_;
+  std::vector<Link*> idle_exclusive_;
+  size_t links_ = 0;
+  size_t holders_ = 0;
+};
+
+class Upstream final : public LinkOwner {
+ public:
+  // Told about a node's coming and going, by any worker; the receiver keeps apart what is news.
+  using OnNodeState = std::function<void(const std::string& upstream, const std::string& node,
+                                         bool up, const std::string& cause)>;
+
+  // `context` and `config` outlive it.
+  Upstream(LoopContext* context, const UpstreamConfig* config, int index, UpstreamUrl url,
+           std::shared_ptr<const UpstreamSnapshot> snapshot, OnNodeState on_node_state);
+  ~Upstream();
+
+  const UpstreamConfig& config() const { return *config_; }
+  const UpstreamUrl& url() const { return url_; }
+  int index() const { return index_; }
+  const UpstreamSnapshot& snapshot() const { return *snapshot_; }
+  // Requests in flight may still point into the old one, so it lives on until none can.
+  void SetSnapshot(std::shared_ptr<const UpstreamSnapshot> snapshot);
+  // Dbs below this were selected with success before.
+  int databases_known() const { return databases_known_; }
+  void LearnDatabase(int db) { databases_known_ = std::max(databases_known_, db + 1); }
+
+  // The group with this key, held for the caller once.
+  LinkGroup* Hold(const LinkKey& key);
+  LinkKey BaseKey() const;
+
+  const NodeState& node(NodeIndex i) const { return *nodes_[i]; }
+  size_t links() const { return links_.size(); }
+  uint64_t requests_in_flight() const;
+  void ForEachLink(const std::function<void(const Link&)>& visit) const;
+
+  // Closes links that nobody used for idle_link_timeout_ms.
+  void CloseIdle();
+  // Closes all links; `done` once the last is gone from the loop.
+  void Close(std::function<void()> done);
+
+ private:
+  friend class LinkGroup;
+  void OnLinkConnected(Link& link) override;
+  void OnLinkFailed(Link& link, std::string_view cause) override;
+  void OnLinkClosed(Link& link) override;
+  Link* MakeLink(LinkGroup* group);
+  void Forget(LinkGroup* group, const Link* link);
+  void EraseIfUnused(LinkGroup* group);
+
+  LoopContext* const context_;
+  const UpstreamConfig* const config_;
+  const int index_;
+  const UpstreamUrl url_;
+  std::shared_ptr<const UpstreamSnapshot> snapshot_;
+  std::vector<std::shared_ptr<const UpstreamSnapshot>> old_snapshots_;
+  const OnNodeState on_node_state_;
+  std::vector<std::unique_ptr<NodeState>> nodes_;
+  absl::flat_hash_map<LinkKey, std::unique_ptr<LinkGroup>> groups_;
+  absl::flat_hash_map<Link*, std::unique_ptr<Link>> links_;
+  int databases_known_ = 1;
+  std::function<void()> closed_;
+};
+
+}  // namespace weir
+
+#endif  // WEIR_PROXY_BACKEND_UPSTREAM_H_
