@@ -6,6 +6,7 @@
 #define WEIR_ROUTING_COMMAND_CLASS_H_
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -76,16 +77,18 @@ enum class LocalCommand : uint8_t {
 
 // Owned by its RoutingTable, valid as long as that.
 struct CommandEntry {
-  const CommandSpec* spec = nullptr;  // never null, except for kCloseSilently and kUnknown*
+  const CommandSpec* spec = nullptr;  // null only for kCloseSilently and kUnknown*
   Handling handling = Handling::kShared;
   LocalCommand local = LocalCommand::kNone;
-  bool is_write = false;     // may change data or has effects; "not known to be harmless"
-  bool is_readonly = false;  // safe to send again after a broken link: changes nothing
+  bool is_write = false;     // Redis flags it "write"
+  bool is_readonly = false;  // safe to send again after a broken link: twice is the same as once
   bool blocks = false;       // may wait for other clients: no request deadline
-  bool needs_args = false;   // Resolve() must see the arguments
-  std::string error;         // kPinned, kDenied: whole error line, without '-' and CRLF
-  // Of XREAD and XREADGROUP: how they are handled with a BLOCK option.
-  const CommandEntry* blocking_form = nullptr;
+  bool needs_args = false;   // only Resolve() knows the entry that the arguments mean
+  std::string error;         // kPinned, kDenied: the error line, as ReplyWriter::Error takes it
+  std::string_view why;      // why it is handled so, for WEIR EXPLAIN
+  // XREAD and XREADGROUP: with a BLOCK option. A container: with a subcommand that it does not
+  // have. nullptr: the same as this.
+  const CommandEntry* other_form = nullptr;
 };
 
 // Immutable once made; shared by threads without locks.
@@ -100,7 +103,9 @@ class RoutingTable {
   // HOT. The entry of a command's name, in any case; nullptr if the table has none.
   const CommandEntry* Find(std::string_view name) const {
     const uint32_t i = names_.Find(name);
-    return i == NameIndex::kAbsent ? nullptr : &entries_[i];
+    if (i < entries_.size()) [[likely]]
+      return &entries_[i];
+    return i == NameIndex::kAbsent ? nullptr : &extra_[i - entries_.size()];
   }
 
   // HOT. The entry that these arguments, at least one, mean: subcommands and options considered.
@@ -120,11 +125,17 @@ class RoutingTable {
  private:
   RoutingTable() = default;
   const CommandEntry* ResolveSlowly(const CommandEntry* entry, const ArgList& args) const;
+  void AddCommands(const CommandPolicy& policy);
+  void AddOwnSubcommands(const CommandPolicy& policy);
+  void AddOtherForms();
+  CommandEntry* AddExtra(CommandEntry entry);
+  size_t LastExtra() const { return entries_.size() + extra_.size() - 1; }  // as names_ has it
 
   std::shared_ptr<const CommandTable> commands_;
-  std::vector<CommandEntry> entries_;  // by CommandSpec::id, then the extra ones
-  NameIndex names_;
-  const CommandEntry* close_silently_ = nullptr;
+  std::vector<CommandEntry> entries_;  // by CommandSpec::id
+  NameIndex names_;                    // to entries_ and, above those, to extra_
+  std::deque<CommandEntry> extra_;     // forms and names that COMMAND does not show
+  std::deque<CommandSpec> own_specs_;  // of subcommands that weir answers though Redis lacks them
   const CommandEntry* unknown_command_ = nullptr;
   const CommandEntry* unknown_subcommand_ = nullptr;
 };

@@ -33,8 +33,8 @@ absl::Span<const DefaultDenial> DefaultDenials();
 
 struct CommandVerdict {
   bool allowed = true;
-  // If denied, the whole error line without '-' and CRLF:
-  // NOPERM weir: 'debug' is denied: <reason>; [commands] allow = ["DEBUG"] in weir's configuration
+  // If denied, the whole error line as ReplyWriter::Error takes it:
+  // -NOPERM weir: 'debug' is denied: <reason>; [commands] allow = ["DEBUG"] in weir's configuration
   // …
   std::string error;
 };

@@ -115,6 +115,8 @@ enum class ResponsePolicy : uint8_t {
   kAggSum,
   kSpecial,
 };
+inline constexpr int kRequestPolicyCount = 5;
+inline constexpr int kResponsePolicyCount = 9;
 std::string_view RequestPolicyName(RequestPolicy policy);    // "all_shards"; "" for kNone
 std::string_view ResponsePolicyName(ResponsePolicy policy);  // "agg_sum"; "" for kNone
 

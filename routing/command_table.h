@@ -46,7 +46,10 @@ class CommandTable {
   }
 
   // Its subcommand of this name, in any case; nullptr if there is none.
-  const CommandSpec* FindSubcommand(const CommandSpec& container, std::string_view name) const;
+  const CommandSpec* FindSubcommand(const CommandSpec& container, std::string_view name) const {
+    const uint32_t id = names_.Find(name, ScopeOf(container));
+    return id == NameIndex::kAbsent ? nullptr : specs_[id].get();
+  }
 
   // The command or, for a container, the subcommand that Redis would run for these arguments;
   // nullptr if Redis would call it unknown. A container with a single argument is itself.
@@ -58,14 +61,16 @@ class CommandTable {
   const std::vector<const CommandSpec*>& commands() const { return commands_; }
   size_t size() const { return specs_.size(); }
 
+  // The NameIndex scope in which a container's subcommands stand.
+  static uint32_t ScopeOf(const CommandSpec& container) { return uint32_t{container.id} + 1; }
+
  private:
-  friend class CommandTableBuilder;
+  friend class CommandTableBuilder;  // in the .cc: the only way to make one
   CommandTable() = default;
 
   std::vector<std::unique_ptr<const CommandSpec>> specs_;
   std::vector<const CommandSpec*> commands_;
-  NameIndex names_;       // commands
-  NameIndex full_names_;  // subcommands, as "config|set"
+  NameIndex names_;  // to ids; subcommands in scope ScopeOf(container)
 };
 
 }  // namespace weir

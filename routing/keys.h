@@ -31,7 +31,7 @@ enum class KeysFound : uint8_t {
 [[nodiscard]] KeysFound FindKeys(const CommandSpec& spec, const ArgList& args,
                                  KeyPositions* positions);
 
-// Shard channels of SPUBLISH and SSUBSCRIBE: no keys, but they have slots.
+// The same with shard channels (SPUBLISH, SSUBSCRIBE), which are no keys but have slots.
 [[nodiscard]] KeysFound FindSlotArguments(const CommandSpec& spec, const ArgList& args,
                                           KeyPositions* positions);
 

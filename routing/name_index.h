@@ -20,17 +20,18 @@ class NameIndex {
  public:
   static constexpr uint32_t kAbsent = UINT32_MAX;
 
-  // Each name, in any case, gets its value; a name that is there already gets the new one.
-  void Insert(std::string_view name, uint32_t value);
+  // Gives a name, in any case, its value; a name that is there already gets the new one. Names of
+  // different scopes (0: commands; others: the subcommands of one container) are different names.
+  void Insert(std::string_view name, uint32_t value, uint32_t scope = 0);
 
   // The value of the name, or kAbsent.
-  uint32_t Find(std::string_view name) const {
+  uint32_t Find(std::string_view name, uint32_t scope = 0) const {
     const Folded folded = Fold(name);
-    uint64_t i = Hash(folded, name.size()) >> shift_;
+    uint64_t i = Hash(folded, name.size(), scope) >> shift_;
     for (;; i = (i + 1) & mask_) {
       const Slot& slot = slots_[i];
       if (slot.first == folded.first && slot.last == folded.last && slot.length == name.size() &&
-          (name.size() <= 16 || EqualsStored(slot, name))) {
+          slot.scope == scope && (name.size() <= 16 || EqualsStored(slot, name))) {
         return slot.value;
       }
       if (slot.value == kAbsent) return kAbsent;
@@ -47,6 +48,7 @@ class NameIndex {
     uint64_t last = 0;
     uint32_t length = UINT32_MAX;  // longer than any name: matches none
     uint32_t value = kAbsent;
+    uint32_t scope = 0;
     uint32_t text = 0;  // index into texts_, of names over 16 bytes
   };
 
@@ -80,14 +82,13 @@ class NameIndex {
     return {size == 0 ? 0 : Lower(static_cast<unsigned char>(data[0])), 0};
   }
 
-  static uint64_t Hash(const Folded& folded, size_t length) {
+  static uint64_t Hash(const Folded& folded, size_t length, uint64_t scope) {
     constexpr uint64_t kGolden = 0x9e3779b97f4a7c15;
-    return (folded.first ^ (folded.last * 3) ^ (length << 56)) * kGolden;
+    return (folded.first ^ (folded.last * 3) ^ (length << 56) ^ (scope << 40)) * kGolden;
   }
 
   bool EqualsStored(const Slot& slot, std::string_view name) const;
   void Grow();
-  void Place(const Slot& slot);
 
   std::vector<Slot> slots_ = std::vector<Slot>(8);
   std::vector<std::string> texts_;  // of names over 16 bytes, lower case

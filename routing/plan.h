@@ -15,8 +15,8 @@ namespace weir {
 
 enum class PlanKind : uint8_t {
   kSingle,     // to one node, `node`
-  kSplit,      // its keys to several nodes, replies merged; not made yet
-  kBroadcast,  // to several nodes, replies merged; not made yet
+  kSplit,      // its keys to several nodes, replies merged; only with several nodes
+  kBroadcast,  // to several nodes, replies merged; only with several nodes
   kLocal,      // answered by weir: entry->local
   kPinned,     // needs a link of its own; for now refused with `reason`
   kReject,     // refused with `reason`
@@ -31,25 +31,27 @@ struct Plan {
   NodeIndex node = kNoNode;             // kSingle, kPinned
   int32_t slot = kNoSlot;               // only known with several nodes and a key
   const CommandEntry* entry = nullptr;  // nullptr: no command that weir knows
-  std::string_view reason;              // kPinned, kReject: the error line without '-' and CRLF
+  std::string_view reason;              // kPinned, kReject: the error line for ReplyWriter::Error
 };
 
-// HOT. REQUIRES: args is not empty. With a single node no key is looked at.
-Plan MakePlanOnCluster(const CommandEntry* entry, const Topology& topology, const ArgList& args);
-Plan MakePlanUnshared(const CommandEntry& entry, const Topology& topology);
+// The two rare cases of MakePlan: a command that is not kShared; an upstream of several nodes.
+Plan MakeUnsharedPlan(const CommandEntry& entry, const Topology& topology);
+Plan MakeClusterPlan(const CommandEntry* entry, const Topology& topology, const ArgList& args);
 
+// HOT. REQUIRES: args is not empty. With a single node no key is looked at.
 inline Plan MakePlan(const RoutingTable& routing, const Topology& topology, const ArgList& args) {
   const CommandEntry* entry = routing.Resolve(args);
   if (entry != nullptr && entry->handling != Handling::kShared) [[unlikely]] {
-    return MakePlanUnshared(*entry, topology);
+    return MakeUnsharedPlan(*entry, topology);
   }
   if (!topology.is_single()) [[unlikely]]
-    return MakePlanOnCluster(entry, topology, args);
+    return MakeClusterPlan(entry, topology, args);
   return {.kind = PlanKind::kSingle, .node = 0, .slot = kNoSlot, .entry = entry, .reason = {}};
 }
 
-// What WEIR EXPLAIN says of the plan that was made for these arguments, a line each:
-// plan, command, flags, keys, slot, node, why.
+// What WEIR EXPLAIN says of the plan that was made for these arguments: lines "plan: …", "command:
+// …", "flags: …", "keys: …", "slot: …", "node: …", "why: …", those that apply. Printable whatever
+// the keys.
 std::vector<std::string> ExplainPlan(const Plan& plan, const Topology& topology,
                                      const ArgList& args);
 

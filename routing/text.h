@@ -1,0 +1,53 @@
+// ASCII text: comparing without case as Redis does, lowering, joining.
+//
+// Debian's abseil has a string_view type of its own, to which std::string_view does not convert, so
+// absl's string functions cannot take ours.
+#ifndef WEIR_ROUTING_TEXT_H_
+#define WEIR_ROUTING_TEXT_H_
+
+#include <algorithm>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+
+namespace weir {
+
+constexpr char ToLower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; }
+constexpr char ToUpper(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c & ~0x20) : c; }
+
+inline std::string ToLower(std::string_view text) {
+  std::string lower(text);
+  for (char& c : lower) c = ToLower(c);
+  return lower;
+}
+
+inline std::string ToUpper(std::string_view text) {
+  std::string upper(text);
+  for (char& c : upper) c = ToUpper(c);
+  return upper;
+}
+
+constexpr bool EqualsIgnoreCase(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) {
+           return ToLower(x) == ToLower(y);
+         });
+}
+
+// Whether Redis would take the argument for this keyword: its strcasecmp() stops at a NUL byte, so
+// "BLOCK\0x" is BLOCK.
+constexpr bool IsKeyword(std::string_view arg, std::string_view keyword) {
+  return EqualsIgnoreCase(arg.substr(0, arg.find('\0')), keyword);
+}
+
+inline std::string Concat(std::initializer_list<std::string_view> parts) {
+  size_t size = 0;
+  for (std::string_view part : parts) size += part.size();
+  std::string text;
+  text.reserve(size);
+  for (std::string_view part : parts) text += part;
+  return text;
+}
+
+}  // namespace weir
+
+#endif  // WEIR_ROUTING_TEXT_H_
