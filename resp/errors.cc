@@ -99,8 +99,11 @@ std::string ErrorText(RedisError error, std::string_view subject, std::string_vi
       const bool cut = row.fill != Fill::kPlain;
       AppendOneLine(&out, CString(subject, cut ? kNameBytesMax : std::string_view::npos));
     } else if (c == '\2') {
-      const std::string_view name = CString(second);
-      AppendOneLine(&out, row.fill == Fill::kCutShout ? absl::AsciiStrToUpper(name) : name);
+      std::string name(CString(second));
+      if (row.fill == Fill::kCutShout) {
+        for (char& letter : name) letter = absl::ascii_toupper(static_cast<unsigned char>(letter));
+      }
+      AppendOneLine(&out, name);
     } else {
       out.push_back(c);
     }
