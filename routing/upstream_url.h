@@ -42,7 +42,8 @@ struct UpstreamUrl {
 
   bool is_unix() const { return endpoints.front().port == 0; }
   bool has_credentials() const { return !user.empty() || !password.empty(); }
-  // The URL again in normal form, with *** for the password: for logs, INFO and errors.
+  // The URL again in normal form, with *** for the password (or a user without one): for logs, INFO
+  // and errors.
   std::string ToString() const;
 };
 
