@@ -1,0 +1,54 @@
+// What the process lends to a plugin: clock, timers, log, its own upstream calls, session words.
+#ifndef WEIR_PLUGINS_HOST_H_
+#define WEIR_PLUGINS_HOST_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace weir {
+
+class MetricsSource;
+
+// A running timer; destroying it stops it.
+class HostTimer {
+ public:
+  virtual ~HostTimer() = default;
+};
+
+// One a worker; outlives its plugins. All calls on that worker's thread.
+class Host {
+ public:
+  virtual int worker() const = 0;
+  virtual uint64_t NowNs() = 0;  // monotonic; the same within one loop turn
+  virtual int upstreams() const = 0;
+  virtual const std::string& UpstreamName(int upstream) const = 0;
+
+  // Calls back once after `delay_ms`.
+  [[nodiscard]] virtual std::unique_ptr<HostTimer> After(uint64_t delay_ms,
+                                                         std::function<void()> call) = 0;
+  // Sends a request of the plugin's own (RESP) to an upstream's node that serves `key` ("": any),
+  // on a shared RESP2 link of the configured credentials and db. `done` gets the whole reply, or an
+  // error reply of weir's; it is called exactly once, never before this returns.
+  virtual void Call(int upstream, std::string_view key, std::string request,
+                    std::function<void(std::string_view reply)> done) = 0;
+
+  virtual void Log(std::string_view event, std::string_view detail) = 0;
+
+  // A number for SessionView::word; only while the chain is built.
+  virtual size_t TakeSessionSlot() = 0;
+  // Adds what the plugin counts to /metrics. The source outlives the host's process-wide scrape
+  // (shared ownership); its Collect is called on another thread.
+  virtual void AddMetrics(std::shared_ptr<MetricsSource> source) = 0;
+
+ protected:
+  ~Host() = default;
+};
+
+}  // namespace weir
+
+#endif  // WEIR_PLUGINS_HOST_H_

@@ -1,0 +1,161 @@
+// What a plugin is: something that may happen to a request or a reply on its way.
+//
+// One instance a worker, called on that worker's thread only, so nothing in it needs a lock except
+// what other threads read. A plugin that is off is absent: it is never made. Hooks that it does not
+// name in hooks() are never called.
+//
+//   OnOpen    a client connected
+//   OnRequest a request was parsed, before its plan is made (each request; in the chain's order)
+//   OnReply   the whole reply of a request that this plugin marked (in reverse order)
+//   OnDone    a run of equal requests was answered, with its times (the cheap way to observe)
+//   OnError   an error reply passed by
+//   OnClose   the client left (in reverse order)
+#ifndef WEIR_PLUGINS_PLUGIN_H_
+#define WEIR_PLUGINS_PLUGIN_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "routing/arg_list.h"
+
+namespace weir {
+
+struct CommandEntry;
+
+// What OnRequest or OnOpen decided.
+enum class Verdict : uint8_t {
+  kContinue,  // on to the next plugin
+  kAnswered,  // RequestView::Answer was called: no upstream is asked
+  kHeld,      // RequestView::MakeHold was called: the request waits, and this client's later ones
+  kClose,     // close the client's connection
+};
+
+using HookSet = uint32_t;
+inline constexpr HookSet kHookOpen = 1, kHookRequest = 2, kHookReply = 4, kHookDone = 8,
+                         kHookError = 16, kHookClose = 32;
+
+// A client, as plugins see it. Valid from OnOpen to the end of OnClose.
+class SessionView {
+ public:
+  virtual uint64_t id() const = 0;
+  virtual std::string_view user() const = 0;         // "default" if it has not authenticated
+  virtual std::string_view client_name() const = 0;  // CLIENT SETNAME
+  virtual std::string address() const = 0;           // "127.0.0.1:50312"
+  virtual std::string_view listener() const = 0;     // the listener's address in the configuration
+  virtual int db() const = 0;
+  virtual int protocol_version() const = 0;
+  // A word of the plugin's own for this client, 0 at first; `slot` from Host::TakeSessionSlot.
+  virtual uint64_t& word(size_t slot) = 0;
+
+ protected:
+  ~SessionView() = default;
+};
+
+// A held request. Exactly one of Resume and Answer; if it is dropped instead, the client gets an
+// error. If the client leaves or the hold's deadline passes first, both do nothing.
+class Hold {
+ public:
+  class Target {
+   public:
+    virtual void Resume(uint64_t ticket) = 0;
+    virtual void Answer(uint64_t ticket, std::string reply) = 0;
+
+   protected:
+    ~Target() = default;
+  };
+  // Made by the host only. `target` is kept alive by the worker and outlives all holds.
+  Hold(Target* target, uint64_t ticket) : target_(target), ticket_(ticket) {}
+  Hold(Hold&& other) noexcept : target_(other.target_), ticket_(other.ticket_) {
+    other.target_ = nullptr;
+  }
+  Hold& operator=(Hold&&) = delete;
+  ~Hold();
+  // Goes on with the next plugin, as if this one had said kContinue.
+  void Resume();
+  // `reply` in RESP, in the client's protocol version.
+  void Answer(std::string reply);
+
+ private:
+  Target* target_;
+  uint64_t ticket_;
+};
+
+// A request on its way in. Valid during the call.
+class RequestView {
+ public:
+  RequestView(SessionView& session, const ArgList& args, const CommandEntry* entry, int upstream)
+      : session_(session), args_(args), entry_(entry), upstream_(upstream) {}
+
+  SessionView& session() { return session_; }
+  const ArgList& args() const { return args_; }
+  const CommandEntry* entry() const { return entry_; }  // null: unknown to weir's table
+  int upstream() const { return upstream_; }            // index, see Host::UpstreamName
+
+  // The reply, in RESP and the client's protocol version. Return kAnswered.
+  virtual void Answer(std::string reply) = 0;
+  // Other arguments instead; the plugins behind see them, and the plan is made from them.
+  virtual void Rewrite(std::vector<std::string> args) = 0;
+  // OnReply is called with this request's whole reply.
+  virtual void WantReply() = 0;
+  // Return kHeld after it. `timeout_ms`: then the client gets an error.
+  [[nodiscard]] virtual Hold MakeHold(uint64_t timeout_ms) = 0;
+
+ protected:
+  ~RequestView() = default;
+  SessionView& session_;
+  ArgList args_;
+  const CommandEntry* entry_;
+  int upstream_;
+};
+
+// A whole reply on its way out. Valid during the call.
+class ReplyView {
+ public:
+  ReplyView(SessionView& session, const CommandEntry* entry, std::string* bytes)
+      : session_(session), entry_(entry), bytes_(bytes) {}
+  SessionView& session() { return session_; }
+  const CommandEntry* entry() const { return entry_; }
+  std::string_view bytes() const { return *bytes_; }  // RESP
+  void Replace(std::string bytes) { *bytes_ = std::move(bytes); }
+
+ private:
+  SessionView& session_;
+  const CommandEntry* entry_;
+  std::string* bytes_;
+};
+
+// A run of equal requests of one client that was answered: for counting.
+struct RequestsDone {
+  const CommandEntry* entry;  // null: unknown to weir's table
+  int upstream;
+  uint32_t count;             // requests in the run
+  uint32_t errors;            // error replies among them
+  uint64_t request_bytes;     // of all of them
+  uint64_t reply_bytes;
+  uint64_t total_ns;          // from read to the reply's last byte, of each
+  uint64_t upstream_ns;       // of that: from written to the node to read from it; 0: answered here
+};
+
+class Plugin {
+ public:
+  virtual ~Plugin() = default;
+  virtual std::string_view name() const = 0;
+  virtual HookSet hooks() const = 0;  // read once, when the chain is built
+  virtual Verdict OnOpen(SessionView&) { return Verdict::kContinue; }
+  virtual Verdict OnRequest(RequestView&) { return Verdict::kContinue; }
+  virtual void OnReply(ReplyView&) {}
+  virtual void OnDone(const RequestsDone&) {}
+  // `code` is the error's first word, without '-'; `entry` and `upstream` as in RequestsDone.
+  virtual void OnError(const CommandEntry* /*entry*/, int /*upstream*/, std::string_view /*code*/) {}
+  virtual void OnClose(SessionView&) {}
+  // What WEIR EXPLAIN says this plugin would do to a request; empty: nothing to say.
+  virtual std::string Explain(const ArgList&, const CommandEntry*) { return ""; }
+};
+
+}  // namespace weir
+
+#endif  // WEIR_PLUGINS_PLUGIN_H_
