@@ -22,10 +22,11 @@ class RoutingTable;
 // What weir knows of the server behind it; empty version: never reached yet.
 struct ServerFacts {
   std::string server = "redis";  // HELLO's "server"
-  std::string version;           // redis_version of INFO
+  std::string version;           // HELLO's "version" (Valkey's INFO says 7.2.4 instead)
   std::string mode = "standalone";
   std::string role = "master";
-  std::string modules_resp2;  // HELLO's "modules" element as the server wrote it, RESP2; "*0\r\n" if none
+  std::string
+      modules_resp2;  // HELLO's "modules" element as the server wrote it, RESP2; "*0\r\n" if none
   std::string modules_resp3;
   std::string run_id;
 };
@@ -45,6 +46,7 @@ struct ClientRow {
   bool closing;
   bool unix_socket;
   bool no_evict;
+  bool no_touch;
 };
 
 // Runs on every worker in turn, with that worker's clients only.
@@ -62,7 +64,8 @@ struct LocalContext {
   const ServerFacts* server = nullptr;    // never null; valid during the call
   int databases_known = 1;                // SELECT below this needs no check by the server
   std::function<ClientRow()> self;        // the asking client, for CLIENT INFO
-  std::function<std::string()> weir_info;  // the "# Weir" section of INFO, without blank lines around
+  std::function<std::string()>
+      weir_info;  // the "# Weir" section of INFO, without blank lines around
   // WEIR EXPLAIN: chain, plan, link and node of args[0..] as lines of text.
   std::function<std::vector<std::string>(const std::vector<std::string_view>& args)> explain;
 };
@@ -73,26 +76,29 @@ struct Credentials {
   bool operator==(const Credentials&) const = default;
 };
 
-// What the session is to do. Later requests of the client stay behind it in reply order in any case.
+// What the session is to do. Later requests of the client stay behind it in reply order in any
+// case.
 struct LocalOutcome {
   enum class Kind {
-    kReply,  // append `reply` (may be empty: nothing is said) at the request's place
-    kClose,  // the same, then close once it is written
-    kAsk,    // send `ask` upstream, collect the whole reply, answer with finish(reply)
+    kReply,   // append `reply` (may be empty: nothing is said) at the request's place
+    kClose,   // the same, then close once it is written
+    kAsk,     // send `ask` upstream, collect the whole reply, answer with finish(reply)
     kGather,  // visit the clients of all workers, answer with the combined text
   };
   Kind kind = Kind::kReply;
   std::string reply;
 
   struct Ask {
-    std::string request;  // RESP request to send; empty: the client's own bytes
+    std::string request;                     // RESP request to send; empty: the client's own bytes
     std::optional<Credentials> credentials;  // other than the client's present ones
     std::optional<int> db;                   // likewise
     std::optional<int> protocol_version;     // likewise
     bool serial = false;  // parse no further request of this client until it is answered
-    // Gets the upstream's whole reply (or an error reply of weir's, starting with '-'), may change the
-    // conversation, and returns the reply for the client.
-    std::function<std::string(Conversation&, std::string_view)> finish;
+    // Gets the upstream's whole reply (or an error reply of weir's: '-' to CRLF), may change the
+    // conversation, and returns what to do next: usually kReply, but also a further kAsk or a
+    // kGather (CLIENT KILL first asks whether Redis' ACLs permit it). It owns copies of all it
+    // needs but for the context's functions, which it may call: drop it with the session.
+    std::function<LocalOutcome(Conversation&, std::string_view)> finish;
   } ask;
 
   struct Gather {
