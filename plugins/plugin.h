@@ -4,7 +4,7 @@
 // what other threads read. A plugin that is off is absent: it is never made. Hooks that it does not
 // name in hooks() are never called.
 //
-//   OnOpen    a client connected
+//   OnOpen    a client connected (every plugin is called, so that each OnOpen has its OnClose)
 //   OnRequest a request was parsed, before its plan is made (each request; in the chain's order)
 //   OnReply   the whole reply of a request that this plugin marked (in reverse order)
 //   OnDone    a run of equal requests was answered, with its times (the cheap way to observe)
@@ -26,7 +26,7 @@ namespace weir {
 
 struct CommandEntry;
 
-// What OnRequest or OnOpen decided.
+// What OnRequest or OnOpen decided. OnOpen says kContinue or kClose.
 enum class Verdict : uint8_t {
   kContinue,  // on to the next plugin
   kAnswered,  // RequestView::Answer was called: no upstream is asked
@@ -37,6 +37,9 @@ enum class Verdict : uint8_t {
 using HookSet = uint32_t;
 inline constexpr HookSet kHookOpen = 1, kHookRequest = 2, kHookReply = 4, kHookDone = 8,
                          kHookError = 16, kHookClose = 32;
+
+// Some of a chain's plugins: bit i is the i-th.
+using PluginSet = uint32_t;
 
 // A client, as plugins see it. Valid from OnOpen to the end of OnClose.
 class SessionView {
@@ -99,8 +102,8 @@ class RequestView {
   virtual void Answer(std::string reply) = 0;
   // Other arguments instead; the plugins behind see them, and the plan is made from them.
   virtual void Rewrite(std::vector<std::string> args) = 0;
-  // OnReply is called with this request's whole reply.
-  virtual void WantReply() = 0;
+  // The plugin that says this gets OnReply with this request's whole reply. From OnRequest only.
+  void WantReply() { reply_marks_ |= asking_; }
   // Return kHeld after it. `timeout_ms`: then the client gets an error.
   [[nodiscard]] virtual Hold MakeHold(uint64_t timeout_ms) = 0;
 
@@ -110,6 +113,11 @@ class RequestView {
   ArgList args_;
   const CommandEntry* entry_;
   int upstream_;
+
+ private:
+  friend class Chain;
+  PluginSet asking_ = 0;  // the plugin that is being called
+  PluginSet reply_marks_ = 0;
 };
 
 // A whole reply on its way out. Valid during the call.
