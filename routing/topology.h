@@ -15,9 +15,9 @@ inline constexpr NodeIndex kNoNode = UINT16_MAX;
 enum class NodeRole : uint8_t { kPrimary, kReplica };
 
 struct Node {
-  std::string id;     // as the cluster names it; "" for a single node
-  std::string host;   // name or IP address without brackets; for a unix socket its path
-  uint16_t port = 0;  // 0: a unix socket
+  std::string id{};    // as the cluster names it; "" for a single node
+  std::string host{};  // name or IP address without brackets; for a unix socket its path
+  uint16_t port = 0;   // 0: a unix socket
   NodeRole role = NodeRole::kPrimary;
   NodeIndex primary = kNoNode;  // of a replica
 

@@ -34,11 +34,11 @@ struct UpstreamUrl {
 
   UpstreamKind kind = UpstreamKind::kSingle;
   bool tls = false;
-  std::vector<Endpoint> endpoints;  // never empty; one for kSingle
-  std::string user;                 // "": Redis' default user
-  std::string password;             // "": none
+  std::vector<Endpoint> endpoints{};  // never empty; one for kSingle
+  std::string user{};                 // "": Redis' default user
+  std::string password{};             // "": none
   int db = 0;
-  std::string primary_name;  // kSentinel: the name that sentinels know the primary by
+  std::string primary_name{};  // kSentinel: the name that sentinels know the primary by
 
   bool is_unix() const { return endpoints.front().port == 0; }
   bool has_credentials() const { return !user.empty() || !password.empty(); }

@@ -1,0 +1,43 @@
+// Slots, against the specification's examples and a real server's CLUSTER KEYSLOT.
+#include "routing/slot.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "tests/support/support.h"
+
+namespace weir {
+namespace {
+
+TEST(SlotTest, IsTheSpecificationsCrc) {
+  EXPECT_EQ(Crc16("123456789"), 0x31c3);
+  EXPECT_EQ(Crc16(""), 0);
+}
+
+TEST(SlotTest, HashesTheTagIfThereIsOne) {
+  EXPECT_EQ(HashTag("{user1000}.following"), "user1000");
+  EXPECT_EQ(HashTag("foo{}{bar}"), "foo{}{bar}");  // an empty tag is none
+  EXPECT_EQ(HashTag("foo{{bar}}zap"), "{bar");
+  EXPECT_EQ(HashTag("foo{bar}{zap}"), "bar");
+  EXPECT_EQ(HashTag("foo{bar"), "foo{bar");
+  EXPECT_EQ(HashTag("}foo{bar}"), "bar");
+  EXPECT_EQ(HashTag(""), "");
+}
+
+TEST(SlotTest, AgreesWithRedis) {
+  const harness::RedisServer redis({"--cluster-enabled", "yes"});
+  harness::RawClient client(redis.port());
+  harness::Random random(harness::Seed());
+  for (int i = 0; i < 2000; ++i) {
+    std::string key(harness::Below(random, 12), '\0');
+    for (char& c : key) c = "{}ab\xff\r\n"[harness::Below(random, 7)];
+    EXPECT_EQ(client.Command({"CLUSTER", "KEYSLOT", key}),
+              ":" + std::to_string(KeySlot(key)) + "\r\n")
+        << harness::Printable(key);
+  }
+}
+
+}  // namespace
+}  // namespace weir
