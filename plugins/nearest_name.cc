@@ -43,7 +43,9 @@ std::string_view NearestName(std::string_view name,
   size_t nearest_distance = kNameBytesMax;
   for (const std::string_view candidate : candidates) {
     const size_t allowed = std::max<size_t>(1, std::max(name.size(), candidate.size()) / 3);
-    const size_t distance = EditDistance(name, candidate);
+    // "warn" is far from "warning" by letters, but near by intent.
+    const bool shortened = name.size() >= 3 && candidate.substr(0, name.size()) == name;
+    const size_t distance = shortened ? 1 : EditDistance(name, candidate);
     if (distance > allowed || distance >= nearest_distance) continue;
     nearest = candidate;
     nearest_distance = distance;

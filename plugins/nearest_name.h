@@ -14,8 +14,8 @@ namespace weir {
 size_t EditDistance(std::string_view a, std::string_view b);
 
 // The candidate nearest to `name`, the first of several; "" when none is near enough to be meant
-// (more than a third of its letters differ) or `name` is longer than any name of weir's. The result
-// views into `candidates`.
+// (more than a third of its letters differ, and it is no longer form of `name`) or `name` is longer
+// than any name of weir's. The result views into `candidates`.
 std::string_view NearestName(std::string_view name,
                              const std::vector<std::string_view>& candidates);
 

@@ -5,9 +5,9 @@ namespace weir {
 
 std::string Join(const std::vector<std::string_view>& parts, std::string_view between) {
   std::string out;
-  for (const std::string_view part : parts) {
-    if (&part != parts.data()) out += between;
-    out += part;
+  for (size_t i = 0; i < parts.size(); ++i) {
+    if (i > 0) out += between;
+    out += parts[i];
   }
   return out;
 }

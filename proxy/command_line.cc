@@ -13,6 +13,7 @@
 #include "proxy/config_file.h"
 #include "proxy/config_table.h"
 #include "proxy/config_text.h"
+#include "proxy/listen_address.h"
 
 namespace weir {
 namespace {
@@ -49,8 +50,7 @@ void DeclareOptions(CLI::App* app, Arguments* arguments) {
   app->add_option("--listen", arguments->listen,
                   "Listen on 127.0.0.1:6380, [::1]:6380 or unix:PATH; may be repeated")
       ->type_name("ADDR")
-      ->expected(1)
-      ->take_all();
+      ->allow_extra_args(false);
   app->add_option("--workers", arguments->workers, "Threads that serve clients; 0: one a core")
       ->type_name("N");
   app->add_option("--admin", arguments->admin, "Where HTTP for metrics and health is served")
@@ -119,6 +119,11 @@ absl::Status OverrideListeners(const std::vector<std::string>& addresses, Config
   for (const std::string& address : addresses) {
     const absl::Status status = CheckListenAddress(address);
     if (!status.ok()) return InvalidArgument(Concat("--listen: ", Message(status)));
+    for (const ListenerConfig& other : config->listeners) {
+      if (other.address == address && !ListensOnAnyPort(address)) {
+        return InvalidArgument(Concat("--listen: ", address, " is given twice"));
+      }
+    }
     config->listeners.emplace_back().address = address;
   }
   return absl::OkStatus();
@@ -158,7 +163,11 @@ CommandLine Check(const std::string& file, std::span<const PluginSchema> plugins
 CommandLine Decide(const CLI::App& app, const Arguments& arguments,
                    std::span<const PluginSchema> plugins) {
   if (app.count("--check") > 0) {
-    if (app.count_all() > 1) return BadArguments("--check takes no other arguments");
+    for (const CLI::Option* option : app.get_options()) {
+      if (option->count() > 0 && !option->check_lname("check")) {
+        return BadArguments("--check takes no other arguments");
+      }
+    }
     return Check(arguments.check_file, plugins);
   }
   CommandLine result;

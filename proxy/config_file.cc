@@ -14,6 +14,7 @@
 #include "proxy/config_checks.h"
 #include "proxy/config_table.h"
 #include "proxy/config_toml.h"
+#include "proxy/listen_address.h"
 
 namespace weir {
 namespace {
@@ -143,14 +144,10 @@ class ConfigReader {
     }
     for (const ListenerConfig& other : config_.listeners) {
       // Port 0 stands for a port of its own each time.
-      if (other.address != listener.address || EndsWithPort0(listener.address)) continue;
+      if (other.address != listener.address || ListensOnAnyPort(listener.address)) continue;
       errors_->Add(table.position, Concat("[[listener]] address: \"", Printable(listener.address),
                                           "\" is another listener's already"));
     }
-  }
-
-  static bool EndsWithPort0(std::string_view address) {
-    return address.size() > 2 && address.substr(address.size() - 2) == ":0";
   }
 
   void ReadAuth(const ConfigNode& root) {

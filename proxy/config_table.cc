@@ -51,8 +51,8 @@ constexpr ConfigKey kUpstream[] = {
     {"connect_timeout_ms", FieldOf<&UpstreamConfig::connect_timeout_ms>(),
      "How long a link may take to connect and shake hands.", 1, kHourMs},
     {"request_timeout_ms", FieldOf<&UpstreamConfig::request_timeout_ms>(),
-     "How long a reply may take before the client gets -TIMEOUT; 0 is for ever, as is any command "
-     "that may block.",
+     "How long a reply may take before the client gets -TIMEOUT; 0 is for ever. Commands that "
+     "may block have no deadline.",
      0, kDayMs},
     {"reconnect_min_ms", FieldOf<&UpstreamConfig::reconnect_min_ms>(),
      "The first pause before connecting again; each further one is twice as long, with jitter.", 1,

@@ -67,14 +67,16 @@ std::string Wrap(std::string_view text) {
   std::string out;
   size_t column = kDescriptionColumn;
   for (const std::string_view word : Split(text, ' ')) {
-    if (column + word.size() > kLineBytesMax) {
+    if (column + 1 + word.size() > kLineBytesMax) {
       out += "\n" + std::string(kDescriptionColumn, ' ');
       column = kDescriptionColumn;
+    } else if (!out.empty()) {
+      out += ' ';
+      ++column;
     }
-    out.append(word).append(" ");
-    column += word.size() + 1;
+    out += word;
+    column += word.size();
   }
-  while (!out.empty() && out.back() == ' ') out.pop_back();
   return out;
 }
 
@@ -127,8 +129,8 @@ std::string DescribeConfig(std::span<const PluginSchema> plugins) {
     out += DescribeLine(Concat("enabled = ", plugin.enabled ? "true" : "false"),
                         "Whether it is in the chain.");
     for (const ConfigKey& key : plugin.keys) {
-      out += DescribeLine(Concat(key.name, " = ", FormatField(key, plugin.defaults)),
-                          key.description);
+      out +=
+          DescribeLine(Concat(key.name, " = ", FormatField(key, plugin.defaults)), key.description);
     }
   }
   return out;

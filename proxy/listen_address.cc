@@ -47,6 +47,11 @@ absl::StatusOr<Address> ParseTcpAddress(std::string_view text) {
   return *address;
 }
 
+bool ListensOnAnyPort(std::string_view text) {
+  return text.substr(0, kUnixPrefix.size()) != kUnixPrefix && text.size() > 2 &&
+         text.substr(text.size() - 2) == ":0";
+}
+
 absl::StatusOr<Address> ParseListenAddress(std::string_view text) {
   if (text.substr(0, kUnixPrefix.size()) != kUnixPrefix) return ParseTcpAddress(text);
   const std::optional<Address> address = Address::FromUnixPath(text.substr(kUnixPrefix.size()));

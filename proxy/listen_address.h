@@ -16,6 +16,9 @@ absl::StatusOr<Address> ParseListenAddress(std::string_view text);
 // The same for admin HTTP, which is TCP only.
 absl::StatusOr<Address> ParseTcpAddress(std::string_view text);
 
+// Whether the system chooses the port, so that two such listeners are not the same.
+bool ListensOnAnyPort(std::string_view text);
+
 }  // namespace weir
 
 #endif  // WEIR_PROXY_LISTEN_ADDRESS_H_
