@@ -139,7 +139,7 @@ size_t Process::open_files() const {
   return count;
 }
 
-RunResult Run(const std::vector<std::string>& argv, int timeout_ms,
+RunResult RunToEnd(const std::vector<std::string>& argv, int timeout_ms,
               const std::vector<std::string>& environment) {
   const TempDir dir;
   Process process(argv, dir.path() + "/output", environment);

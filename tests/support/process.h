@@ -66,7 +66,7 @@ struct RunResult {
   int exit_code;  // -1: killed because it took longer than the timeout.
   std::string output;
 };
-RunResult Run(const std::vector<std::string>& argv, int timeout_ms,
+RunResult RunToEnd(const std::vector<std::string>& argv, int timeout_ms,
               const std::vector<std::string>& environment = {});
 
 }  // namespace weir::harness

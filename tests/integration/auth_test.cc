@@ -1,0 +1,226 @@
+// Who may connect: weir's own users, Redis' requirepass behind weir, and Redis' ACLs passed through.
+#include <string>
+#include <vector>
+
+#include "tests/integration/fixture.h"
+
+namespace weir::harness {
+namespace {
+
+// SHA-256 of "secret" and of "other".
+constexpr const char* kSecret = "#2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b";
+constexpr const char* kOther = "#d9298a10d1b0735837dc4bd85dac641b0f3cef27a47e5d53a54f2f3f5b2fcffa";
+
+// What both sides of a comparison are asked; HELLO's id is made equal.
+void ExpectSameConversation(uint16_t direct_port, uint16_t weir_port,
+                            const std::vector<std::vector<std::string>>& requests) {
+  RawClient direct(direct_port);
+  RawClient through(weir_port);
+  for (const auto& args : requests) {
+    std::string expected = direct.Command(args);
+    std::string got = through.Command(args);
+    for (std::string* reply : {&expected, &got}) {
+      const size_t id = reply->find("$2\r\nid\r\n:");
+      if (id != std::string::npos) reply->erase(id, reply->find("\r\n", id + 9) - id);
+    }
+    EXPECT_EQ(Printable(got), Printable(expected)) << Printable(Encode(args));
+  }
+}
+
+const std::vector<std::vector<std::string>> kBeforeAndAfterPassword = {
+    {"PING"},
+    {"GET", "k"},
+    {"NOSUCH"},
+    {"GET"},
+    {"SELECT", "1"},
+    {"CLIENT", "ID"},
+    {"COMMAND", "COUNT"},
+    {"HELLO"},
+    {"HELLO", "3"},
+    {"HELLO", "9"},
+    {"HELLO", "3", "SETNAME", "x"},
+    {"AUTH"},
+    {"AUTH", "wrong"},
+    {"AUTH", "default", "wrong"},
+    {"AUTH", "nobody", "secret"},
+    {"HELLO", "3", "AUTH", "default", "wrong"},
+    {"RESET"},
+    {"PING"},
+    {"AUTH", "secret"},
+    {"PING"},
+    {"SET", "k", "v"},
+    {"GET", "k"},
+    {"AUTH", "wrong"},
+    {"GET", "k"},
+    {"AUTH", "default", "secret"},
+    {"RESET"},
+    {"GET", "k"},
+    {"HELLO", "3", "AUTH", "default", "secret", "SETNAME", "me"},
+    {"GET", "no"},
+    {"CLIENT", "GETNAME"},
+};
+
+TEST(AuthTest, PasswordOfWeirsOwnLooksLikeRequirepass) {
+  RedisServer direct({"--requirepass", "secret"});
+  RedisServer redis;
+  WeirConfig config;
+  config.url = redis.url();
+  config.rest = std::string("[auth]\nmode = \"users\"\n[[auth.user]]\nname = \"default\"\n") +
+                "passwords = [\"" + kOther + "\", \"" + kSecret + "\"]\n";
+  WeirServer weir(config);
+  if (WeirServer::direct()) return;
+  ExpectSameConversation(direct.port(), weir.port(), kBeforeAndAfterPassword);
+  RawClient client(weir.port());
+  EXPECT_EQ(client.Text({"AUTH", "other"}), "OK");
+}
+
+TEST(AuthTest, SeveralUsers) {
+  if (WeirServer::direct()) return;
+  RedisServer redis;
+  WeirConfig config;
+  config.url = redis.url();
+  config.rest = std::string("[auth]\nmode = \"users\"\n") +
+                "[[auth.user]]\nname = \"alice\"\npasswords = [\"" + kSecret + "\"]\n" +
+                "[[auth.user]]\nname = \"bob\"\npasswords = [\"" + kOther + "\"]\n";
+  WeirServer weir(config);
+  RawClient client(weir.port());
+  EXPECT_EQ(client.Text({"GET", "k"}), "-NOAUTH Authentication required.");
+  EXPECT_EQ(client.Text({"AUTH", "secret"}).compare(0, 10, "-WRONGPASS"), 0);
+  EXPECT_EQ(client.Text({"AUTH", "alice", "other"}).compare(0, 10, "-WRONGPASS"), 0);
+  EXPECT_EQ(client.Text({"AUTH", "alice", "secret"}), "OK");
+  EXPECT_EQ(client.Text({"GET", "k"}), "(nil)");
+  EXPECT_NE(client.Text({"CLIENT", "INFO"}).find(" user=alice "), std::string::npos);
+  EXPECT_EQ(client.Text({"AUTH", "bob", "other"}), "OK");
+  EXPECT_NE(client.Text({"CLIENT", "INFO"}).find(" user=bob "), std::string::npos);
+}
+
+// Who has not authenticated may not make weir keep much.
+TEST(AuthTest, UnauthenticatedRequestsAreSmall) {
+  RedisServer direct({"--requirepass", "secret"});
+  WeirConfig config;
+  config.url = direct.url();
+  config.rest = std::string("[auth]\nmode = \"users\"\n[[auth.user]]\nname = \"default\"\n") +
+                "passwords = [\"" + kSecret + "\"]\n";
+  WeirServer weir(config);
+  for (const std::string bytes :
+       {"*11\r\n", "*1\r\n$16385\r\n", "*2\r\n$3\r\nGET\r\n$16385\r\n", "*1000000\r\n"}) {
+    RawClient one(direct.port());
+    RawClient two(weir.port());
+    one.Send(bytes);
+    two.Send(bytes);
+    EXPECT_EQ(two.ReadUntilClose(), one.ReadUntilClose()) << bytes;
+  }
+}
+
+TEST(AuthTest, PasswordOfTheUrlOpensRedis) {
+  if (WeirServer::direct()) return;
+  RedisServer redis({"--requirepass", "s3cr:t@/"});
+  WeirConfig config;
+  config.url = "redis://:s3cr%3At%40%2F@" + redis.address();
+  WeirServer weir(config);
+  RawClient client(weir.port());
+  EXPECT_EQ(client.Text({"SET", "k", "v"}), "OK");
+  EXPECT_EQ(client.Text({"GET", "k"}), "v");
+  RawClient fresh(weir.port());
+  EXPECT_EQ(fresh.Command({"HELLO", "3"})[0], '%');
+  EXPECT_EQ(fresh.Text({"GET", "k"}), "v");
+  EXPECT_EQ(weir.process().output().find("s3cr"), std::string::npos);
+}
+
+TEST(AuthTest, WrongPasswordOfTheUrlIsTold) {
+  if (WeirServer::direct()) return;
+  RedisServer redis({"--requirepass", "right"});
+  WeirConfig config;
+  config.url = "redis://:wr0ng-one@" + redis.address();
+  WeirServer weir(config);
+  RawClient client(weir.port());
+  const std::string answer = client.Text({"GET", "k"});
+  EXPECT_EQ(answer[0], '-') << answer;
+  EXPECT_NE(answer.find("WRONGPASS"), std::string::npos) << answer;
+  EXPECT_EQ(weir.process().output().find("wr0ng-one"), std::string::npos);
+}
+
+const std::vector<std::string> kAcl = {
+    "--user", "default", "on", "nopass", "~*", "+@all",
+    "--user", "alice", "on", ">wonder", "~alice:*", "+@all",
+    "--user", "bob", "on", ">builder", "~*", "+get", "+ping", "+select", "+client", "+hello",
+    "+acl|whoami"};
+
+class PassthroughTest : public ::testing::Test {
+ protected:
+  static WeirConfig Config(const std::string& url) {
+    WeirConfig config;
+    config.url = url;
+    config.rest = "[auth]\nmode = \"passthrough\"\n";
+    return config;
+  }
+  RedisServer direct_{kAcl};
+  RedisServer redis_{kAcl};
+  WeirServer weir_{Config(redis_.url())};
+};
+
+TEST_F(PassthroughTest, RedisOwnAclsApply) {
+  ExpectSameConversation(direct_.port(), weir_.port(),
+                         {{"ACL", "WHOAMI"},
+                          {"AUTH", "alice", "wrong"},
+                          {"ACL", "WHOAMI"},
+                          {"AUTH", "alice", "wonder"},
+                          {"ACL", "WHOAMI"},
+                          {"SET", "alice:k", "v"},
+                          {"SET", "bob:k", "v"},
+                          {"GET", "alice:k"},
+                          {"AUTH", "bob", "builder"},
+                          {"GET", "alice:k"},
+                          {"SET", "alice:k", "x"},
+                          {"ACL", "WHOAMI"},
+                          {"AUTH", "nobody", "x"},
+                          {"ACL", "WHOAMI"},
+                          {"HELLO", "3", "AUTH", "alice", "wonder"},
+                          {"ACL", "WHOAMI"},
+                          {"SET", "bob:k", "v"},
+                          {"HELLO", "2", "AUTH", "alice", "wrong"},
+                          {"GET", "alice:nosuch"},
+                          {"RESET"},
+                          {"ACL", "WHOAMI"}});
+}
+
+TEST_F(PassthroughTest, UsersDoNotLeakToOthers) {
+  RawClient alice(weir_.port());
+  RawClient nobody(weir_.port());
+  RawClient bob(weir_.port());
+  ASSERT_EQ(alice.Text({"AUTH", "alice", "wonder"}), "OK");
+  ASSERT_EQ(bob.Text({"AUTH", "bob", "builder"}), "OK");
+  for (int i = 0; i < 50; ++i) {
+    ASSERT_EQ(alice.Text({"ACL", "WHOAMI"}), "alice");
+    ASSERT_EQ(nobody.Text({"ACL", "WHOAMI"}), "default");
+    ASSERT_EQ(bob.Text({"ACL", "WHOAMI"}), "bob");
+    ASSERT_EQ(alice.Text({"SET", "alice:" + std::to_string(i), "v"}), "OK");
+    ASSERT_EQ(bob.Text({"SET", "alice:k", "v"}).compare(0, 7, "-NOPERM"), 0);
+    ASSERT_EQ(nobody.Text({"SET", "k", "v"}), "OK");
+  }
+}
+
+TEST_F(PassthroughTest, AuthInAPipelineHoldsBackWhatFollows) {
+  RawClient client(weir_.port());
+  client.Send(Encode({"ACL", "WHOAMI"}) + Encode({"AUTH", "alice", "wonder"}) +
+              Encode({"ACL", "WHOAMI"}) + Encode({"AUTH", "bob", "wrong"}) +
+              Encode({"ACL", "WHOAMI"}));
+  EXPECT_EQ(client.ReadFrame(), Bulk("default"));
+  EXPECT_EQ(client.ReadFrame(), "+OK\r\n");
+  EXPECT_EQ(client.ReadFrame(), Bulk("alice"));
+  EXPECT_EQ(client.ReadFrame().compare(0, 10, "-WRONGPASS"), 0);
+  EXPECT_EQ(client.ReadFrame(), Bulk("alice"));
+}
+
+TEST(PassthroughRequirepassTest, LooksLikeRedisItself) {
+  RedisServer direct({"--requirepass", "secret"});
+  RedisServer redis({"--requirepass", "secret"});
+  WeirConfig config;
+  config.url = redis.url();
+  config.rest = "[auth]\nmode = \"passthrough\"\n";
+  WeirServer weir(config);
+  ExpectSameConversation(direct.port(), weir.port(), kBeforeAndAfterPassword);
+}
+
+}  // namespace
+}  // namespace weir::harness
