@@ -203,7 +203,11 @@ KeysFound Find(const CommandSpec& spec, const ArgList& args, Collect collect,
   if (!spec.ArityAllows(args.size())) return KeysFound::kInvalid;
   if (!spec.has_key_specs) return FindByLegacyRange(spec, args, positions);
   const bool variable = AnySpecHas(spec, KeyFlag::kVariableFlags);
-  if (!variable && FindBySpecs(spec, args, collect, positions)) return KeysFound::kAll;
+  if (!variable && FindBySpecs(spec, args, collect, positions)) {
+    // XREAD without STREAMS: no spec failed, but a command that must have keys has none.
+    const bool may_have_none = spec.flags.Has(CommandFlag::kNoMandatoryKeys) || !MayHaveKeys(spec);
+    return positions->empty() && !may_have_none ? KeysFound::kInvalid : KeysFound::kAll;
+  }
   for (const Exception& exception : kExceptions) {
     if (exception.command != spec.name) continue;
     positions->clear();
