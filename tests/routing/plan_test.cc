@@ -1,0 +1,138 @@
+// Plans: one node, several nodes, and what WEIR EXPLAIN prints.
+#include "routing/plan.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "routing/slot.h"
+
+namespace weir {
+namespace {
+
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+using Args = std::vector<std::string_view>;
+
+class PlanTest : public ::testing::Test {
+ protected:
+  Plan On(const Topology& topology, const Args& args) {
+    return MakePlan(*routing_, topology, ArgList(args));
+  }
+  std::vector<std::string> Explained(const Topology& topology, const Args& args) {
+    return ExplainPlan(On(topology, args), topology, ArgList(args));
+  }
+
+  // Even slots on node 0, odd ones on node 2, slot 0 nowhere; node 1 is a replica.
+  static std::shared_ptr<const Topology> Cluster() {
+    std::vector<NodeIndex> slots(kSlotCount);
+    for (size_t i = 0; i < slots.size(); ++i) slots[i] = i % 2 == 0 ? 0 : 2;
+    slots[KeySlot("nowhere")] = kNoNode;
+    return Topology::Cluster({{.id = "a", .host = "a", .port = 1},
+                              {.id = "b", .host = "b", .port = 2, .role = NodeRole::kReplica},
+                              {.id = "c", .host = "c", .port = 3}},
+                             slots, 1);
+  }
+
+  std::shared_ptr<const RoutingTable> routing_ =
+      RoutingTable::Make(CommandTable::BuiltIn(), CommandPolicy());
+  std::shared_ptr<const Topology> single_ = Topology::Single({.host = "127.0.0.1", .port = 6379});
+  std::shared_ptr<const Topology> cluster_ = Cluster();
+};
+
+TEST_F(PlanTest, ASingleNodeTakesAllThatIsShared) {
+  for (const Args& args : {Args{"GET", "k"}, Args{"MSET", "a", "1", "b", "2"}, Args{"NOSUCH"},
+                           Args{"DBSIZE"}, Args{"SET"}, Args{"CONFIG", "GET", "x"}}) {
+    const Plan plan = On(*single_, args);
+    EXPECT_EQ(plan.kind, PlanKind::kSingle) << args[0];
+    EXPECT_EQ(plan.node, 0);
+    EXPECT_EQ(plan.slot, kNoSlot);
+    EXPECT_TRUE(plan.reason.empty());
+  }
+  EXPECT_EQ(On(*single_, {"GET", "k"}).entry->spec->name, "get");
+  EXPECT_EQ(On(*single_, {"NOSUCH"}).entry, nullptr);
+}
+
+TEST_F(PlanTest, OtherHandlingsBecomeOtherPlans) {
+  EXPECT_EQ(On(*single_, {"PING"}).kind, PlanKind::kLocal);
+  EXPECT_EQ(On(*single_, {"PING"}).entry->local, LocalCommand::kPing);
+  const Plan pinned = On(*single_, {"MULTI"});
+  EXPECT_EQ(pinned.kind, PlanKind::kPinned);
+  EXPECT_THAT(std::string(pinned.reason), StartsWith("-ERR weir: 'multi' needs a connection"));
+  const Plan denied = On(*single_, {"DEBUG", "SLEEP", "1"});
+  EXPECT_EQ(denied.kind, PlanKind::kReject);
+  EXPECT_THAT(std::string(denied.reason), StartsWith("-NOPERM weir: 'debug' is denied"));
+}
+
+TEST_F(PlanTest, AClusterRoutesBySlot) {
+  for (const std::string_view key : {"a", "b", "foo", "{x}y", ""}) {
+    const Plan plan = On(*cluster_, {"GET", key});
+    EXPECT_EQ(plan.kind, PlanKind::kSingle);
+    EXPECT_EQ(plan.slot, KeySlot(key));
+    EXPECT_EQ(plan.node, KeySlot(key) % 2 == 0 ? 0 : 2);
+  }
+  EXPECT_EQ(On(*cluster_, {"SPUBLISH", "foo", "m"}).slot, KeySlot("foo"));
+  const Plan unserved = On(*cluster_, {"GET", "nowhere"});
+  EXPECT_EQ(unserved.kind, PlanKind::kReject);
+  EXPECT_THAT(std::string(unserved.reason), StartsWith("-CLUSTERDOWN"));
+}
+
+TEST_F(PlanTest, AClusterSplitsOrRefusesSeveralSlots) {
+  EXPECT_EQ(On(*cluster_, {"MGET", "a", "b"}).kind, PlanKind::kSplit);
+  EXPECT_EQ(On(*cluster_, {"MGET", "{t}a", "{t}b"}).kind, PlanKind::kSingle);
+  const Plan crossing = On(*cluster_, {"SINTER", "a", "b"});
+  EXPECT_EQ(crossing.kind, PlanKind::kReject);
+  EXPECT_EQ(crossing.reason, "-CROSSSLOT Keys in request don't hash to the same slot");
+}
+
+TEST_F(PlanTest, AClusterBroadcastsWhatConcernsAll) {
+  EXPECT_EQ(On(*cluster_, {"DBSIZE"}).kind, PlanKind::kBroadcast);
+  EXPECT_EQ(On(*cluster_, {"SCRIPT", "LOAD", "x"}).kind, PlanKind::kBroadcast);
+  // No key, no policy, or arguments that Redis will refuse: any primary.
+  for (const Args& args : {Args{"TIME"}, Args{"NOSUCH"}, Args{"GET"}, Args{"EVAL", "x", "0"}}) {
+    EXPECT_EQ(On(*cluster_, args).kind, PlanKind::kSingle) << args[0];
+    EXPECT_EQ(On(*cluster_, args).node, 0) << args[0];
+  }
+  const auto replicas_only = Topology::Cluster({{.role = NodeRole::kReplica}},
+                                               std::vector<NodeIndex>(kSlotCount, kNoNode), 1);
+  EXPECT_EQ(On(*replicas_only, {"TIME"}).kind, PlanKind::kReject);
+}
+
+TEST_F(PlanTest, ExplainsItself) {
+  EXPECT_THAT(Explained(*single_, {"MSET", "a", "1", "b\r\n", "2"}),
+              ElementsAre("plan: single", "command: mset", "flags: write denyoom",
+                          "keys: a b\\r\\n", "slot: 15495 8733", "node: 127.0.0.1:6379",
+                          "why: one reply, no trace on the connection: it may share a link"));
+  EXPECT_THAT(Explained(*single_, {"PING"}), Contains("plan: local"));
+  EXPECT_THAT(Explained(*single_, {"MULTI"}).back(), StartsWith("why: ERR weir: 'multi' needs"));
+  EXPECT_THAT(Explained(*single_, {"SAVE"}).back(),
+              StartsWith("why: NOPERM weir: 'save' is denied"));
+  EXPECT_THAT(Explained(*single_, {"no\nsuch"}),
+              ElementsAre("plan: single", "command: no\\nsuch", "node: 127.0.0.1:6379",
+                          "why: weir does not know the command, so Redis says what it is"));
+  EXPECT_THAT(Explained(*single_, {"EVAL", "x", "5", "a"}), Contains(HasSubstr("keys: unknown")));
+  EXPECT_THAT(Explained(*single_, {"SORT", "a", "GET", "*"}), Contains(HasSubstr("only Redis")));
+  EXPECT_THAT(
+      Explained(*single_, {"POST"}),
+      ElementsAre("plan: local", "command: POST", "why: Redis closes a connection that says so"));
+  EXPECT_THAT(Explained(*cluster_, {"MGET", "a", "b"}).back(),
+              "why: its keys are served by several nodes");
+  EXPECT_THAT(Explained(*cluster_, {"GET", "foo"}), Contains("node: a:1"));
+}
+
+// However long or many the keys, the lines stay readable and bounded.
+TEST_F(PlanTest, ExplanationsAreBounded) {
+  const std::string long_key(1 << 20, 'k');
+  Args args = {"DEL"};
+  for (int i = 0; i < 100; ++i) args.push_back(long_key);
+  const std::vector<std::string> lines = Explained(*single_, args);
+  EXPECT_THAT(lines, Contains(HasSubstr(" and 84 more")));
+  for (const std::string& line : lines) EXPECT_LT(line.size(), 4096U);
+}
+
+}  // namespace
+}  // namespace weir
