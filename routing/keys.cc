@@ -181,13 +181,34 @@ KeysFound FindOfBitfield(const ArgList& args, KeyPositions* positions) {
   return KeysFound::kAll;
 }
 
+// XREADGROUP with STREAMS before where its key spec looks: read like its options. Redis will refuse
+// the request, but says of it that it has keys, with no flags.
+KeysFound FindOfXread(const ArgList& args, KeyPositions* positions) {
+  for (uint32_t i = 1; i < args.size(); ++i) {
+    if (IsKeyword(args[i], "block") || IsKeyword(args[i], "count")) {
+      i += 1;
+    } else if (IsKeyword(args[i], "group")) {
+      i += 2;
+    } else if (IsKeyword(args[i], "streams")) {
+      const uint32_t after = args.size() - i - 1;
+      if (after == 0 || after % 2 != 0) return KeysFound::kInvalid;
+      for (uint32_t key = i + 1; key <= i + after / 2; ++key) positions->push_back({key, {}});
+      return KeysFound::kAll;
+    } else if (!IsKeyword(args[i], "noack")) {
+      break;
+    }
+  }
+  return KeysFound::kInvalid;
+}
+
 struct Exception {
   std::string_view command;
   KeysFound (*find)(const ArgList& args, KeyPositions* positions);
 };
 constexpr Exception kExceptions[] = {
-    {"set", FindOfSet},        {"sort", FindOfSort},       {"bitfield", FindOfBitfield},
-    {"sort_ro", FindOfSortRo}, {"migrate", FindOfMigrate},
+    {"set", FindOfSet},          {"sort", FindOfSort},       {"bitfield", FindOfBitfield},
+    {"sort_ro", FindOfSortRo},   {"migrate", FindOfMigrate}, {"xread", FindOfXread},
+    {"xreadgroup", FindOfXread},
 };
 
 bool AnySpecHas(const CommandSpec& command, KeyFlag flag) {
