@@ -13,8 +13,11 @@ endif()
 file(READ "${WEIR_SOURCE_DIR}/conf/weir.service" unit)
 string(REPLACE "/usr/bin/weir" "${prefix}/bin/weir" unit "${unit}")
 string(REPLACE "/etc/weir/" "${etc}/weir/" unit "${unit}")
-file(WRITE "${WEIR_BINARY_DIR}/conf/weir.service" "${unit}")
-file(INSTALL "${WEIR_BINARY_DIR}/conf/weir.service" DESTINATION "${prefix}/lib/systemd/system")
+set(unit_file "${prefix}/lib/systemd/system/weir.service")
+message(STATUS "Installing: $ENV{DESTDIR}${unit_file}")
+file(WRITE "$ENV{DESTDIR}${unit_file}" "${unit}")
+file(CHMOD "$ENV{DESTDIR}${unit_file}" FILE_PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ WORLD_READ)
+list(APPEND CMAKE_INSTALL_MANIFEST_FILES "${unit_file}")
 
 file(INSTALL "${WEIR_SOURCE_DIR}/conf/weir.1" DESTINATION "${prefix}/share/man/man1")
 
