@@ -14,7 +14,7 @@ namespace weir {
 
 class MetricsSource;
 
-// A running timer; destroying it stops it.
+// A running timer; destroying it stops it. It may be destroyed in its own call.
 class HostTimer {
  public:
   virtual ~HostTimer() = default;
@@ -41,8 +41,8 @@ class Host {
 
   // A number for SessionView::word; only while the chain is built.
   virtual size_t TakeSessionSlot() = 0;
-  // Adds what the plugin counts to /metrics. The source outlives the host's process-wide scrape
-  // (shared ownership); its Collect is called on another thread.
+  // Adds what the plugin counts to /metrics; only while the chain is built. The source is shared
+  // because a scrape, on another thread, may outlast the plugin.
   virtual void AddMetrics(std::shared_ptr<MetricsSource> source) = 0;
 
  protected:

@@ -1,0 +1,54 @@
+#include "plugins/registry.h"
+
+#include <iterator>
+#include <utility>
+
+#include "plugins/metrics.h"
+#include "plugins/plugin.h"
+#include "plugins/skeleton.h"
+#include "plugins/text.h"
+
+namespace weir {
+namespace {
+
+const PluginConfig* FindConfig(const std::vector<PluginConfig>& configs, std::string_view name) {
+  for (const PluginConfig& config : configs) {
+    if (config.name == name) return &config;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+std::span<const PluginKind> PluginKinds() {
+  // Those that only watch first, then those that may answer.
+  static const PluginKind kinds[] = {
+      {MetricsSchema(), &MakeMetrics},
+      {SkeletonSchema(), &MakeSkeleton},
+  };
+  static_assert(std::size(kinds) <= Chain::kPluginsMax);
+  return kinds;
+}
+
+std::span<const PluginSchema> PluginSchemas() {
+  static const std::vector<PluginSchema> schemas = [] {
+    std::vector<PluginSchema> all;
+    for (const PluginKind& kind : PluginKinds()) all.push_back(kind.schema);
+    return all;
+  }();
+  return schemas;
+}
+
+absl::StatusOr<Chain> BuildChain(const std::vector<PluginConfig>& configs, Host& host) {
+  std::vector<std::unique_ptr<Plugin>> plugins;
+  for (const PluginKind& kind : PluginKinds()) {
+    const PluginConfig* config = FindConfig(configs, kind.schema.name);
+    if (config == nullptr || !config->enabled) continue;
+    absl::StatusOr<std::unique_ptr<Plugin>> plugin = kind.make(*config, host);
+    if (!plugin.ok()) return plugin.status();
+    if (*plugin != nullptr) plugins.push_back(*std::move(plugin));
+  }
+  return Chain(std::move(plugins));
+}
+
+}  // namespace weir

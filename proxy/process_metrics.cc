@@ -1,0 +1,144 @@
+#include "proxy/process_metrics.h"
+
+#include <iterator>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "proxy/node_states.h"
+#include "proxy/process_usage.h"
+#include "proxy/stats.h"
+
+namespace weir {
+namespace {
+
+struct WorkerCounter {
+  Metric metric;
+  Counter WorkerStats::*counter;
+  const char* reason = nullptr;  // value of the label "reason", for one of several
+};
+
+struct WorkerGauge {
+  Metric metric;
+  Gauge WorkerStats::*gauge;
+  double scale = 1;  // from the gauge's unit to the metric's
+};
+
+constexpr Metric C(const char* name, const char* help) {
+  return {name, MetricType::kCounter, help};
+}
+constexpr Metric G(const char* name, const char* help) { return {name, MetricType::kGauge, help}; }
+
+constexpr Metric kClosed =
+    C("weir_clients_closed_total", "Clients that weir closed for passing one of its limits.");
+
+constexpr WorkerCounter kCounters[] = {
+    {C("weir_clients_accepted_total", "Clients that connected."), &WorkerStats::clients_accepted},
+    {kClosed, &WorkerStats::clients_idle_closed, "idle"},
+    {kClosed, &WorkerStats::clients_output_closed, "output"},
+    {kClosed, &WorkerStats::clients_memory_closed, "memory"},
+    {C("weir_protocol_errors_total", "Requests that broke the protocol."),
+     &WorkerStats::protocol_errors},
+    {C("weir_requests_denied_total", "Requests that weir's own policy refused."),
+     &WorkerStats::requests_denied},
+    {C("weir_requests_timed_out_total", "Requests without a reply in request_timeout_ms."),
+     &WorkerStats::requests_timed_out},
+    {C("weir_requests_unknown_total", "Writes of which a broken link left unknown if they ran."),
+     &WorkerStats::requests_unknown},
+    {C("weir_requests_retried_total", "Requests that were sent again after a link broke."),
+     &WorkerStats::requests_retried},
+    {C("weir_requests_failed_down_total", "Requests that failed because their node was down."),
+     &WorkerStats::requests_failed_down},
+    {C("weir_requests_streamed_total", "Requests larger than request_buffer_bytes_max."),
+     &WorkerStats::requests_streamed},
+    {C("weir_links_opened_total", "Connections to nodes that were established."),
+     &WorkerStats::links_opened},
+    {C("weir_links_failed_total", "Connections to nodes that broke or could not be established."),
+     &WorkerStats::links_failed},
+    {C("weir_links_protocol_errors_total", "Links closed for what the node sent."),
+     &WorkerStats::links_protocol_errors},
+    {C("weir_links_fenced_total", "Links set aside because of one slow reader."),
+     &WorkerStats::links_fenced},
+    {C("weir_reads_paused_total", "Times that reading from a client was paused."),
+     &WorkerStats::reads_paused},
+    {C("weir_loop_turns_total", "Turns of the event loop."), &WorkerStats::loop_turns},
+};
+
+constexpr WorkerGauge kGauges[] = {
+    {G("weir_clients", "Clients connected now."), &WorkerStats::clients},
+    {G("weir_requests_in_flight", "Requests without a reply yet."),
+     &WorkerStats::requests_in_flight},
+    {G("weir_links", "Connections to nodes now."), &WorkerStats::links},
+    {G("weir_buffer_bytes", "Memory of buffers in use."), &WorkerStats::buffer_bytes},
+    {G("weir_loop_lag_seconds", "How late the event loop's last timer was."),
+     &WorkerStats::loop_lag_us, 1e-6},
+    {G("weir_loop_lag_max_seconds", "The latest that a timer has been since start."),
+     &WorkerStats::loop_lag_max_us, 1e-6},
+};
+
+static_assert(sizeof(WorkerStats) == (std::size(kCounters) + std::size(kGauges)) * sizeof(Counter),
+              "a member of WorkerStats is missing in these tables");
+
+constexpr Metric kBuildInfo = G("weir_build_info", "1, and which weir this is.");
+constexpr Metric kUpstreamUp = G("weir_upstream_up", "Whether a node can be reached: 1, else 0.");
+
+constexpr std::pair<Metric, std::optional<double> ProcessUsage::*> kUsage[] = {
+    {C("process_cpu_seconds_total", "CPU time of the process, user and system."),
+     &ProcessUsage::cpu_s},
+    {G("process_start_time_seconds", "When the process started, in seconds since 1970."),
+     &ProcessUsage::start_time_s},
+    {G("process_resident_memory_bytes", "Memory of the process in RAM."),
+     &ProcessUsage::resident_bytes},
+    {G("process_virtual_memory_bytes", "Address space of the process."),
+     &ProcessUsage::virtual_bytes},
+    {G("process_open_fds", "Open file descriptors."), &ProcessUsage::open_fds},
+    {G("process_max_fds", "File descriptors that may be open."), &ProcessUsage::max_fds},
+    {G("weir_memory_allocated_bytes", "Memory that weir has allocated, by jemalloc."),
+     &ProcessUsage::allocated_bytes},
+    {G("weir_memory_active_bytes", "Pages that allocations lie on, by jemalloc."),
+     &ProcessUsage::active_bytes},
+    {G("weir_memory_resident_bytes", "Pages in RAM that jemalloc holds, unused ones among them."),
+     &ProcessUsage::allocator_resident_bytes},
+    {G("weir_memory_mapped_bytes", "Address space of jemalloc's extents in use."),
+     &ProcessUsage::mapped_bytes},
+    {G("weir_memory_metadata_bytes", "Memory that jemalloc itself needs."),
+     &ProcessUsage::metadata_bytes},
+};
+
+}  // namespace
+
+ProcessMetrics::ProcessMetrics(std::vector<const WorkerStats*> workers, const NodeStates* nodes)
+    : workers_(std::move(workers)), nodes_(nodes) {}
+
+void ProcessMetrics::Collect(MetricsSink& sink) const {
+  CollectWorkers(sink);
+  CollectNodes(sink);
+  const ProcessUsage usage = MeasureProcess();
+  for (const auto& [metric, member] : kUsage) {
+    if ((usage.*member).has_value()) sink.Add(metric, {}, *(usage.*member));
+  }
+  sink.Add(kBuildInfo, {{"version", WEIR_VERSION}}, 1);
+}
+
+void ProcessMetrics::CollectWorkers(MetricsSink& sink) const {
+  for (size_t i = 0; i < workers_.size(); ++i) {
+    const std::string worker = std::to_string(i);
+    for (const WorkerCounter& row : kCounters) {
+      std::vector<MetricLabel> labels = {{"worker", worker}};
+      if (row.reason != nullptr) labels.push_back({"reason", row.reason});
+      sink.Add(row.metric, labels, static_cast<double>((workers_[i]->*row.counter).Get()));
+    }
+    for (const WorkerGauge& row : kGauges) {
+      sink.Add(row.metric, {{"worker", worker}},
+               static_cast<double>((workers_[i]->*row.gauge).Get()) * row.scale);
+    }
+  }
+}
+
+void ProcessMetrics::CollectNodes(MetricsSink& sink) const {
+  for (const NodeStates::State& state : nodes_->All()) {
+    sink.Add(kUpstreamUp, {{"upstream", state.upstream}, {"node", state.node}}, state.up ? 1 : 0);
+  }
+}
+
+}  // namespace weir
