@@ -293,7 +293,7 @@ TEST(FrameScannerPropertyTest, RandomCutsChangeNothing) {
 }
 
 TEST(FrameScannerRedisTest, FramesTheRepliesOfARealServer) {
-  harness::RedisServer server;
+  harness::RedisServer server({"--enable-debug-command", "yes"});
   const std::vector<std::vector<std::string>> commands = {
       {"COMMAND"},
       {"COMMAND", "DOCS"},
