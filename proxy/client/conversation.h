@@ -5,12 +5,12 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 
 namespace weir {
 
-// CLIENT REPLY: whether the client wants to hear answers. SKIP concerns the next request, whatever
-// it is, so it takes two steps: said (kSkipNext), then in force for one request (kSkipThis).
-enum class ReplyMode : uint8_t { kOn, kOff, kSkipNext, kSkipThis };
+// CLIENT REPLY: whether the client wants to hear answers. kSkipNext: not that of the next request.
+enum class ReplyMode : uint8_t { kOn, kOff, kSkipNext };
 
 // The rarely set part, so that an idle connection stays small. Absent means all defaults.
 struct ConversationNames {
@@ -35,16 +35,6 @@ struct Conversation {
   bool authenticated = true;
   std::unique_ptr<ConversationNames> names;
 
-  // To be called before each request, also one that is answered with an error.
-  void BeginRequest() {
-    if (reply_mode == ReplyMode::kSkipThis) reply_mode = ReplyMode::kOn;
-    if (reply_mode == ReplyMode::kSkipNext) reply_mode = ReplyMode::kSkipThis;
-  }
-  // Whether the request's reply is said; for a request that weir answers, asked after it ran (as
-  // CLIENT REPLY and RESET change it). What is sent upstream keeps the answer it got when it was
-  // sent.
-  bool hears() const { return reply_mode == ReplyMode::kOn; }
-
   // The names, made on first use.
   ConversationNames& Names() {
     if (!names) names = std::make_unique<ConversationNames>();
@@ -54,6 +44,25 @@ struct Conversation {
   const std::string& user() const {
     static const std::string kDefault = "default";
     return names && !names->user.empty() ? names->user : kDefault;
+  }
+  void SetName(std::string_view name) {  // empty: takes the name away
+    if (names || !name.empty()) Names().name = name;
+  }
+  // It has proved to be this user.
+  void Become(std::string_view user) {
+    authenticated = true;
+    if (user != "default") {
+      Names().user = user;
+    } else if (names) {
+      names->user.clear();
+    }
+  }
+  // The same with passthrough authentication: its links get its credentials. The user is empty if
+  // only a password was given.
+  void Become(std::string_view upstream_user, std::string_view upstream_password) {
+    Become(upstream_user.empty() ? "default" : upstream_user);
+    Names().upstream_user = upstream_user;
+    Names().upstream_password = upstream_password;
   }
 
  private:

@@ -25,8 +25,8 @@ struct ServerFacts {
   std::string version;           // HELLO's "version" (Valkey's INFO says 7.2.4 instead)
   std::string mode = "standalone";
   std::string role = "master";
-  std::string
-      modules_resp2;  // HELLO's "modules" element as the server wrote it, RESP2; "*0\r\n" if none
+  // HELLO's "modules" element as the server wrote it in either version; empty: none.
+  std::string modules_resp2;
   std::string modules_resp3;
   std::string run_id;
 };
@@ -63,9 +63,10 @@ struct LocalContext {
   const AuthConfig* auth = nullptr;       // never null; valid during the call
   const ServerFacts* server = nullptr;    // never null; valid during the call
   int databases_known = 1;                // SELECT below this needs no check by the server
-  std::function<ClientRow()> self;        // the asking client, for CLIENT INFO
-  std::function<std::string()>
-      weir_info;  // the "# Weir" section of INFO, without blank lines around
+  // The functions are only called during the call.
+  std::function<ClientRow()> self;  // the asking client, for CLIENT INFO
+  // The "# Weir" section of INFO, without blank lines around it.
+  std::function<std::string()> weir_info;
   // WEIR EXPLAIN: chain, plan, link and node of args[0..] as lines of text.
   std::function<std::vector<std::string>(const std::vector<std::string_view>& args)> explain;
 };
@@ -95,10 +96,11 @@ struct LocalOutcome {
     std::optional<int> protocol_version;     // likewise
     bool serial = false;  // parse no further request of this client until it is answered
     // Gets the upstream's whole reply (or an error reply of weir's: '-' to CRLF), may change the
-    // conversation, and returns what to do next: usually kReply, but also a further kAsk or a
-    // kGather (CLIENT KILL first asks whether Redis' ACLs permit it). It owns copies of all it
-    // needs but for the context's functions, which it may call: drop it with the session.
-    std::function<LocalOutcome(Conversation&, std::string_view)> finish;
+    // conversation, and returns the reply for the client. Owns copies of all that it needs.
+    std::function<std::string(Conversation&, std::string_view)> finish;
+    // Set instead of `finish`: the question is whether the client may see or close others. If it is
+    // true of the reply, `gather` is carried out; otherwise that reply is the client's.
+    std::function<bool(std::string_view)> permits;
   } ask;
 
   struct Gather {

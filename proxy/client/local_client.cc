@@ -1,0 +1,143 @@
+// CLIENT: what concerns the asking client alone.
+#include "proxy/client/client_line.h"
+#include "proxy/client/client_name.h"
+#include "proxy/client/local_call.h"
+#include "proxy/client/permission.h"
+#include "proxy/client/server_version.h"
+
+namespace weir {
+namespace {
+
+std::string SayId(Conversation& conversation) {
+  return MakeReply(conversation.protocol_version, [&](ReplyWriter& reply) {
+    reply.Integer(static_cast<int64_t>(conversation.id));
+  });
+}
+
+std::string SayName(Conversation& conversation) {
+  return MakeReply(conversation.protocol_version, [&](ReplyWriter& reply) {
+    if (conversation.name().empty()) {
+      reply.Null();
+    } else {
+      reply.Bulk(conversation.name());
+    }
+  });
+}
+
+// weir gives no client tracking yet, so each is as one that never asked for it.
+std::string SayRedirection(Conversation& conversation) {
+  return MakeReply(conversation.protocol_version, [](ReplyWriter& reply) { reply.Integer(-1); });
+}
+
+std::string SayTracking(Conversation& conversation) {
+  return MakeReply(conversation.protocol_version, [](ReplyWriter& reply) {
+    reply.MapHeader(3);
+    reply.Bulk("flags");
+    reply.SetHeader(1);
+    reply.Bulk("off");
+    reply.Bulk("redirect");
+    reply.Integer(-1);
+    reply.Bulk("prefixes");
+    reply.ArrayHeader(0);
+  });
+}
+
+LocalOutcome AnswerInfoLine(const LocalCall& call) {
+  std::string line;
+  AppendClientLine(&line, call.context.self(), ParseVersion(call.context.server->version));
+  return WithPermission(call, [line = std::move(line)](Conversation& conversation) {
+    return MakeReply(conversation.protocol_version,
+                     [&](ReplyWriter& reply) { reply.Verbatim("txt", line); });
+  });
+}
+
+LocalOutcome AnswerSetname(const LocalCall& call) {
+  const std::string_view name = call.arg(2);
+  if (!IsClientName(name)) return SayError(RedisError::kClientName);
+  return WithPermission(call, [name = std::string(name)](Conversation& conversation) {
+    conversation.SetName(name);
+    return std::string(kOkReply);
+  });
+}
+
+// Since Redis 7.2.
+LocalOutcome AnswerSetinfo(const LocalCall& call) {
+  std::string ConversationNames::*field = nullptr;
+  if (call.Is(2, "lib-name")) field = &ConversationNames::lib_name;
+  if (call.Is(2, "lib-ver")) field = &ConversationNames::lib_version;
+  const std::string_view option = CString(call.arg(2));
+  if (field == nullptr) return SayError(Concat({"Unrecognized option '", option, "'"}));
+  if (!IsClientName(call.arg(3))) {
+    return SayError(Concat({option, " cannot contain spaces, newlines or special characters."}));
+  }
+  return WithPermission(call,
+                        [field, value = std::string(call.arg(3))](Conversation& conversation) {
+                          conversation.Names().*field = value;
+                          return std::string(kOkReply);
+                        });
+}
+
+// NO-EVICT and NO-TOUCH.
+LocalOutcome AnswerSwitch(const LocalCall& call, bool ConversationNames::*field) {
+  const bool on = call.Is(2, "on");
+  if (!on && !call.Is(2, "off")) return SayError(RedisError::kSyntax);
+  return WithPermission(call, [field, on](Conversation& conversation) {
+    if (on || conversation.names != nullptr) conversation.Names().*field = on;
+    return std::string(kOkReply);
+  });
+}
+
+std::string SetReplyMode(Conversation& conversation, ReplyMode mode) {
+  // SKIP means nothing to a client that hears nothing anyway.
+  if (mode == ReplyMode::kSkipNext && conversation.reply_mode == ReplyMode::kOff) return {};
+  conversation.reply_mode = mode;
+  return std::string(mode == ReplyMode::kOn ? kOkReply : "");
+}
+
+LocalOutcome AnswerReply(const LocalCall& call) {
+  ReplyMode mode = ReplyMode::kOn;
+  if (call.Is(2, "off")) {
+    mode = ReplyMode::kOff;
+  } else if (call.Is(2, "skip")) {
+    mode = ReplyMode::kSkipNext;
+  } else if (!call.Is(2, "on")) {
+    return SayError(RedisError::kSyntax);
+  }
+  return WithPermission(
+      call, [mode](Conversation& conversation) { return SetReplyMode(conversation, mode); });
+}
+
+}  // namespace
+
+LocalOutcome AnswerClient(const LocalCall& call) {
+  switch (call.entry.local) {
+    case LocalCommand::kClientGetname:
+      return WithPermission(call, SayName);
+    case LocalCommand::kClientGetredir:
+      return WithPermission(call, SayRedirection);
+    case LocalCommand::kClientId:
+      return WithPermission(call, SayId);
+    case LocalCommand::kClientInfo:
+      return AnswerInfoLine(call);
+    case LocalCommand::kClientKill:
+      return AnswerClientKill(call);
+    case LocalCommand::kClientList:
+      return AnswerClientList(call);
+    case LocalCommand::kClientNoEvict:
+      return AnswerSwitch(call, &ConversationNames::no_evict);
+    case LocalCommand::kClientNoTouch:
+      return AnswerSwitch(call, &ConversationNames::no_touch);
+    case LocalCommand::kClientReply:
+      return AnswerReply(call);
+    case LocalCommand::kClientSetinfo:
+      return AnswerSetinfo(call);
+    case LocalCommand::kClientSetname:
+      return AnswerSetname(call);
+    case LocalCommand::kClientTrackinginfo:
+      return WithPermission(call, SayTracking);
+    default:
+      return Forward();  // CLIENT HELP: the server knows best what it has
+  }
+}
+
+}  // namespace weir

@@ -1,0 +1,99 @@
+// INFO with weir's own section, and WEIR HELP and WEIR EXPLAIN.
+#include <charconv>
+
+#include "proxy/client/local_call.h"
+#include "proxy/client/permission.h"
+
+namespace weir {
+namespace {
+
+enum class Sections { kServerOnly, kWeirOnly, kBoth };
+
+Sections SectionsOf(const LocalCall& call) {
+  if (call.argc() == 1) return Sections::kBoth;
+  uint32_t of_weir = 0;
+  bool of_all = false;
+  for (uint32_t i = 1; i < call.argc(); ++i) {
+    if (call.Is(i, "weir")) ++of_weir;
+    of_all |= call.Is(i, "all") || call.Is(i, "default") || call.Is(i, "everything");
+  }
+  if (of_weir == call.argc() - 1) return Sections::kWeirOnly;
+  return of_weir != 0 || of_all ? Sections::kBoth : Sections::kServerOnly;
+}
+
+// The text of a bulk or verbatim string reply; nullopt if it is none.
+std::optional<std::string_view> TextOf(std::string_view reply) {
+  constexpr std::string_view kFormat = "txt:";
+  const bool verbatim = reply.starts_with('=');
+  if (!verbatim && !reply.starts_with('$')) return std::nullopt;
+  const size_t line_end = reply.find("\r\n");
+  size_t length = 0;
+  const auto [end, error] =
+      std::from_chars(reply.data() + 1, reply.data() + std::min(line_end, reply.size()), length);
+  if (error != std::errc() || line_end == std::string_view::npos) return std::nullopt;
+  std::string_view text = reply.substr(line_end + 2, length);
+  if (verbatim) text.remove_prefix(std::min(kFormat.size(), text.size()));
+  return text;
+}
+
+// `section` between its blank lines, as Redis writes sections.
+std::string Append(std::string_view text, std::string_view section) {
+  const size_t end = section.find_last_not_of("\r\n");
+  section = section.substr(0, end == std::string_view::npos ? 0 : end + 1);
+  return Concat({text, text.empty() ? "" : "\r\n", section, "\r\n"});
+}
+
+std::string TextReply(int protocol_version, std::string_view text) {
+  return MakeReply(protocol_version, [&](ReplyWriter& reply) { reply.Verbatim("txt", text); });
+}
+
+LocalOutcome SayHelp(const LocalCall& call) {
+  const std::string head = Concat(
+      {ToUpper(CString(call.arg(0))), " <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"});
+  const std::string_view lines[] = {
+      head,
+      "EXPLAIN <command> [<arg> ...]",
+      "    Show what weir would do with a command, without running it.",
+      "HELP",
+      "    Prints this help.",
+  };
+  return SayBytes(MakeReply(call.protocol_version(), [&](ReplyWriter& reply) {
+    reply.ArrayHeader(std::size(lines));
+    for (const std::string_view line : lines) reply.SimpleString(line);
+  }));
+}
+
+LocalOutcome SayExplanation(const LocalCall& call) {
+  std::vector<std::string_view> args;
+  for (uint32_t i = 2; i < call.argc(); ++i) args.push_back(call.arg(i));
+  const std::vector<std::string> lines = call.context.explain(args);
+  return SayBytes(MakeReply(call.protocol_version(), [&](ReplyWriter& reply) {
+    reply.ArrayHeader(lines.size());
+    for (const std::string& line : lines) reply.Bulk(line);
+  }));
+}
+
+}  // namespace
+
+LocalOutcome AnswerInfo(const LocalCall& call) {
+  const Sections sections = SectionsOf(call);
+  if (sections == Sections::kServerOnly) return Forward();
+  const std::string section = call.context.weir_info();
+  if (sections == Sections::kWeirOnly) {
+    return WithPermission(call, [section](Conversation& conversation) {
+      return TextReply(conversation.protocol_version, Append("", section));
+    });
+  }
+  // The server is sent the name "weir" too: it has no such section and says nothing of it.
+  return AskOwnBytes(
+      [section, version = call.protocol_version()](Conversation&, std::string_view reply) {
+        const std::optional<std::string_view> text = TextOf(reply);
+        return text ? TextReply(version, Append(*text, section)) : std::string(reply);
+      });
+}
+
+LocalOutcome AnswerWeir(const LocalCall& call) {
+  return call.entry.local == LocalCommand::kWeirExplain ? SayExplanation(call) : SayHelp(call);
+}
+
+}  // namespace weir

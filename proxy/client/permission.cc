@@ -1,0 +1,93 @@
+#include "proxy/client/permission.h"
+
+#include <algorithm>
+#include <iterator>
+#include <string>
+
+#include "proxy/config.h"
+
+namespace weir {
+namespace {
+
+// Arguments after the command's name that Redis answers without doing anything.
+struct Probe {
+  LocalCommand local;
+  std::string_view command;
+  std::string_view subcommand;
+  std::string_view args[2];  // empty: none
+};
+
+constexpr Probe kProbes[] = {
+    {LocalCommand::kInfo, "INFO", "weir", {}},
+    {LocalCommand::kClientGetname, "CLIENT", "GETNAME", {}},
+    {LocalCommand::kClientGetredir, "CLIENT", "GETREDIR", {}},
+    {LocalCommand::kClientId, "CLIENT", "ID", {}},
+    {LocalCommand::kClientInfo, "CLIENT", "INFO", {}},
+    {LocalCommand::kClientKill, "CLIENT", "KILL", {"ID", "0"}},
+    {LocalCommand::kClientList, "CLIENT", "LIST", {"TYPE", "none"}},
+    {LocalCommand::kClientNoEvict, "CLIENT", "NO-EVICT", {"probe"}},
+    {LocalCommand::kClientNoTouch, "CLIENT", "NO-TOUCH", {"probe"}},
+    {LocalCommand::kClientReply, "CLIENT", "REPLY", {"probe"}},
+    {LocalCommand::kClientSetinfo, "CLIENT", "SETINFO", {"probe", "probe"}},
+    {LocalCommand::kClientSetname, "CLIENT", "SETNAME", {" "}},
+    {LocalCommand::kClientTrackinginfo, "CLIENT", "TRACKINGINFO", {}},
+};
+
+std::string ProbeRequest(const Probe& probe) {
+  std::vector<std::string_view> args = {probe.command, probe.subcommand};
+  for (const std::string_view arg : probe.args) {
+    if (!arg.empty()) args.push_back(arg);
+  }
+  std::string request;
+  AppendRequest(&request, args);
+  return request;
+}
+
+// Whatever Redis itself had to say of a probe's arguments has the code ERR. Other errors are about
+// the user (NOPERM) or about Redis being unable to tell (LOADING, and weir's own).
+bool Agrees(std::string_view reply) {
+  return !reply.starts_with('-') ||
+         (reply.starts_with("-ERR ") && !reply.starts_with("-ERR weir:"));
+}
+
+LocalOutcome Ask(const LocalCall& call) {
+  LocalOutcome outcome;
+  outcome.kind = LocalOutcome::Kind::kAsk;
+  const auto probe = std::find_if(std::begin(kProbes), std::end(kProbes),
+                                  [&](const Probe& row) { return row.local == call.entry.local; });
+  // Without a probe the client's own bytes are sent, which Redis will check as well.
+  if (probe != std::end(kProbes)) outcome.ask.request = ProbeRequest(*probe);
+  outcome.ask.serial = true;
+  return outcome;
+}
+
+}  // namespace
+
+bool NeedsPermission(const LocalCall& call) {
+  const ConversationNames* names = call.conversation.names.get();
+  return call.context.auth->mode == AuthMode::kPassthrough && names != nullptr &&
+         !(names->upstream_user.empty() && names->upstream_password.empty());
+}
+
+LocalOutcome AskPermission(const LocalCall& call, std::function<std::string(Conversation&)> then) {
+  LocalOutcome outcome = Ask(call);
+  outcome.ask.finish = [then = std::move(then)](Conversation& conversation,
+                                                std::string_view reply) {
+    return Agrees(reply) ? then(conversation) : std::string(reply);
+  };
+  return outcome;
+}
+
+LocalOutcome GatherWithPermission(const LocalCall& call, LocalOutcome::Gather gather) {
+  LocalOutcome outcome;
+  if (NeedsPermission(call)) {
+    outcome = Ask(call);
+    outcome.ask.permits = Agrees;
+  } else {
+    outcome.kind = LocalOutcome::Kind::kGather;
+  }
+  outcome.gather = std::move(gather);
+  return outcome;
+}
+
+}  // namespace weir
