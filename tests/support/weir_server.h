@@ -44,7 +44,7 @@ class WeirServer {
 
   uint16_t port() const;
   uint16_t admin_port() const { return admin_reservation_.port(); }
-  Process& process() { return *process_; }
+  Process& process() const { return *process_; }
   // SIGTERM, then expects exit code 0 within the drain time-out. Answers how long it took.
   int64_t Terminate();
   // The value of `name` in INFO weir, as text; asked on a new connection.
