@@ -203,12 +203,13 @@ KeysFound FindOfXread(const ArgList& args, KeyPositions* positions) {
 
 struct Exception {
   std::string_view command;
+  uint32_t argc_min;  // Redis' own arity: another server may claim less, and `find` relies on it
   KeysFound (*find)(const ArgList& args, KeyPositions* positions);
 };
 constexpr Exception kExceptions[] = {
-    {"set", FindOfSet},          {"sort", FindOfSort},       {"bitfield", FindOfBitfield},
-    {"sort_ro", FindOfSortRo},   {"migrate", FindOfMigrate}, {"xread", FindOfXread},
-    {"xreadgroup", FindOfXread},
+    {"set", 3, FindOfSet},         {"sort", 2, FindOfSort},   {"bitfield", 2, FindOfBitfield},
+    {"sort_ro", 2, FindOfSortRo},  {"xread", 4, FindOfXread}, {"xreadgroup", 7, FindOfXread},
+    {"migrate", 6, FindOfMigrate},
 };
 
 bool AnySpecHas(const CommandSpec& command, KeyFlag flag) {
@@ -232,7 +233,7 @@ KeysFound Find(const CommandSpec& spec, const ArgList& args, Collect collect,
   for (const Exception& exception : kExceptions) {
     if (exception.command != spec.name) continue;
     positions->clear();
-    return exception.find(args, positions);
+    return args.size() < exception.argc_min ? KeysFound::kInvalid : exception.find(args, positions);
   }
   // A newer command or a module's: its specs are all that there is to go by.
   if (variable && FindBySpecs(spec, args, collect, positions)) return KeysFound::kAll;

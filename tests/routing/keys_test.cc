@@ -142,6 +142,19 @@ TEST_F(KeysTest, ShardChannelsHaveSlotsButAreNoKeys) {
   EXPECT_EQ(positions[0].index, 1U);
 }
 
+// A server may claim that MIGRATE takes two arguments; found by the fuzzer, which read past the
+// end.
+TEST_F(KeysTest, AFalseArityFindsNoMissingArgument) {
+  CommandSpec lie;
+  lie.name = "migrate";
+  lie.arity = -1;
+  lie.has_key_specs = true;
+  lie.key_specs.resize(1);
+  for (Args args = {"MIGRATE"}; args.size() < 6; args.emplace_back("x")) {
+    EXPECT_THAT(KeysByWeir(lie, args), ElementsAre("invalid"));
+  }
+}
+
 TEST_F(KeysTest, ManyKeysAreAllFound) {
   Args args = {"DEL"};
   for (int i = 0; i < 5000; ++i) args.push_back("k" + std::to_string(i));
