@@ -18,6 +18,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <string_view>
 
 namespace weir {
@@ -26,9 +27,8 @@ namespace weir {
 // Redis' own bound is proto-max-bulk-len, 512 MiB unless configured, so there is room above it.
 inline constexpr uint64_t kReplyBulkBytesMax = uint64_t{4} << 30;
 
-// The most elements that one array, set, map or push may announce (Redis counts them in a long, but
-// cannot send more than fit its memory; each takes at least four bytes).
-inline constexpr uint64_t kReplyElementsMax = uint64_t{1} << 32;
+// The most elements that one array, set, map or push may announce: more than clients can take.
+inline constexpr uint64_t kReplyElementsMax = std::numeric_limits<int32_t>::max();
 
 enum class ScanStatus : uint8_t {
   kNeedMore,  // all bytes were taken; the frame has not ended
@@ -40,7 +40,8 @@ class FrameScanner {
  public:
   struct Result {
     ScanStatus status;
-    size_t consumed;  // bytes of `data` that belong to the current frame, up to the fault on kError
+    size_t consumed;  // bytes of `data` that belong to the current frame; on kError about where it
+                      // broke
   };
 
   // `protocol_version` is 2 or 3. In version 2 only the types + - : $ * exist; 3 adds

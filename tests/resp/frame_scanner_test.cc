@@ -124,7 +124,7 @@ TEST(FrameScannerTest, RefusesWhatRedisNeverSends) {
                                            "*-2\r\n",
                                            "*01\r\n",
                                            "*1x\r\n",
-                                           "*4294967297\r\n",
+                                           "*2147483648\r\n",
                                            "*18446744073709551615\r\n",
                                            ":\r\n",
                                            ":1.5\r\n",
@@ -140,7 +140,7 @@ TEST(FrameScannerTest, RefusesWhatRedisNeverSends) {
   }
   for (const std::string_view bytes :
        {"_x\r\n", "_\r\r\n", "#x\r\n", "#\r\n", "#tt\r\n", "#t\r\r\n", "=3\r\ntxt\r\n", "=-1\r\n",
-        "!-1\r\n", "~-1\r\n", "%-1\r\n", ">-1\r\n", "|-1\r\n", "%4294967297\r\n", "$?\r\n", ".\r\n",
+        "!-1\r\n", "~-1\r\n", "%-1\r\n", ">-1\r\n", "|-1\r\n", "%2147483648\r\n", "$?\r\n", ".\r\n",
         "~?\r\n"}) {
     ExpectBroken(bytes, 3);
   }
@@ -208,7 +208,7 @@ TEST(FrameScannerTest, NestsToAnyDepthWithoutMoreState) {
 TEST(FrameScannerTest, CountsNoMoreElementsThanCouldBe) {
   // Without a bound the count of elements to come would wrap round to a small one, or to none.
   std::string bytes;
-  for (uint64_t i = 0; i < (uint64_t{1} << 20); ++i) bytes += "*4294967296\r\n";
+  for (uint64_t i = 0; i < (uint64_t{1} << 20); ++i) bytes += "*2147483647\r\n";
   EXPECT_TRUE(FeedFrames(bytes, 2, Whole()).in_frame);
   EXPECT_EQ(ScanRun(bytes, 10, 2).frames, 0u);
 }
