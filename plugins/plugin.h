@@ -139,14 +139,14 @@ class ReplyView {
 
 // A run of equal requests of one client that was answered: for counting.
 struct RequestsDone {
-  const CommandEntry* entry;  // null: unknown to weir's table
-  int upstream;
-  uint32_t count;             // requests in the run
-  uint32_t errors;            // error replies among them
-  uint64_t request_bytes;     // of all of them
-  uint64_t reply_bytes;
-  uint64_t total_ns;          // from read to the reply's last byte, of each
-  uint64_t upstream_ns;       // of that: from written to the node to read from it; 0: answered here
+  const CommandEntry* entry = nullptr;  // null: unknown to weir's table
+  int upstream = 0;
+  uint32_t count = 1;          // requests in the run
+  uint32_t errors = 0;         // error replies among them
+  uint64_t request_bytes = 0;  // of all of them
+  uint64_t reply_bytes = 0;
+  uint64_t total_ns = 0;     // from read to the reply's last byte, of each
+  uint64_t upstream_ns = 0;  // of that: from written to the node to read from it; 0: answered here
 };
 
 class Plugin {
@@ -159,7 +159,8 @@ class Plugin {
   virtual void OnReply(ReplyView&) {}
   virtual void OnDone(const RequestsDone&) {}
   // `code` is the error's first word, without '-'; `entry` and `upstream` as in RequestsDone.
-  virtual void OnError(const CommandEntry* /*entry*/, int /*upstream*/, std::string_view /*code*/) {}
+  virtual void OnError(const CommandEntry* /*entry*/, int /*upstream*/, std::string_view /*code*/) {
+  }
   virtual void OnClose(SessionView&) {}
   // What WEIR EXPLAIN says this plugin would do to a request; empty: nothing to say.
   virtual std::string Explain(const ArgList&, const CommandEntry*) { return ""; }
