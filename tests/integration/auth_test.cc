@@ -1,4 +1,5 @@
-// Who may connect: weir's own users, Redis' requirepass behind weir, and Redis' ACLs passed through.
+// Who may connect: weir's own users, Redis' requirepass behind weir, and Redis' ACLs passed
+// through.
 #include <string>
 #include <vector>
 
@@ -141,10 +142,9 @@ TEST(AuthTest, WrongPasswordOfTheUrlIsTold) {
 }
 
 const std::vector<std::string> kAcl = {
-    "--user", "default", "on", "nopass", "~*", "+@all",
-    "--user", "alice", "on", ">wonder", "~alice:*", "+@all",
-    "--user", "bob", "on", ">builder", "~*", "+get", "+ping", "+select", "+client", "+hello",
-    "+acl|whoami"};
+    "--user", "default", "on",       "nopass",  "~*",      "+@all",  "--user",     "alice",
+    "on",     ">wonder", "~alice:*", "+@all",   "--user",  "bob",    "on",         ">builder",
+    "~*",     "+get",    "+ping",    "+select", "+client", "+hello", "+acl|whoami"};
 
 class PassthroughTest : public ::testing::Test {
  protected:

@@ -1,5 +1,5 @@
-// Commands that would harm others, and those that need a connection of their own: a clear error, and
-// the connection goes on working.
+// Commands that would harm others, and those that need a connection of their own: a clear error,
+// and the connection goes on working.
 #include <string>
 #include <vector>
 
@@ -67,8 +67,7 @@ TEST_F(DeniedTest, ByDefaultWhatHarmsOthers) {
 TEST_F(DeniedTest, ReadingSubcommandsPass) {
   WeirServer weir(redis_);
   RawClient client(weir.port());
-  EXPECT_EQ(client.Command({"CONFIG", "GET", "maxmemory"}),
-            "*2\r\n$9\r\nmaxmemory\r\n$1\r\n0\r\n");
+  EXPECT_EQ(client.Command({"CONFIG", "GET", "maxmemory"}), "*2\r\n$9\r\nmaxmemory\r\n$1\r\n0\r\n");
   EXPECT_EQ(client.Text({"ACL", "WHOAMI"}), "default");
   EXPECT_EQ(client.Command({"ACL", "LIST"})[0], '*');
   EXPECT_EQ(client.Command({"MODULE", "LIST"}), "*0\r\n");
@@ -96,11 +95,8 @@ TEST_F(DeniedTest, AllowAllOpensAllThatCanBeShared) {
 TEST_F(DeniedTest, DenyCloses) {
   WeirServer weir(Config(redis_, "deny = [\"KEYS\", \"@geo\", \"OBJECT|FREQ\"]\n"));
   RawClient client(weir.port());
-  for (const std::vector<std::string>& args :
-       std::vector<std::vector<std::string>>{{"KEYS", "*"},
-                                             {"keys", "*"},
-                                             {"GEOADD", "g", "1", "1", "m"},
-                                             {"OBJECT", "FREQ", "k"}}) {
+  for (const std::vector<std::string>& args : std::vector<std::vector<std::string>>{
+           {"KEYS", "*"}, {"keys", "*"}, {"GEOADD", "g", "1", "1", "m"}, {"OBJECT", "FREQ", "k"}}) {
     EXPECT_EQ(client.Text(args).compare(0, 14, "-NOPERM weir: "), 0) << args[0];
   }
   EXPECT_EQ(client.Text({"OBJECT", "ENCODING", "nosuch"}), "(nil)");

@@ -1,5 +1,5 @@
-// Redis goes away and comes back: nobody hangs, errors name the node and the cause, and clients need
-// not connect again.
+// Redis goes away and comes back: nobody hangs, errors name the node and the cause, and clients
+// need not connect again.
 #include <memory>
 #include <string>
 #include <vector>

@@ -1,8 +1,8 @@
 // SIGTERM: no new connections, requests in flight end, exit code 0.
-#include <memory>
 #include <signal.h>
 
 #include <cerrno>
+#include <memory>
 #include <string>
 #include <vector>
 

@@ -37,9 +37,9 @@ void ExpectEqual(const std::string& got, const std::string& expected) {
 
 TEST_F(LargeTest, EverySizeAroundABuffersEdge) {
   std::vector<size_t> sizes = {0, 1, 15, 16, 17, 63, 64, 127, 128, 511, 512};
-  for (const size_t edge : {size_t{1024}, size_t{2048}, size_t{4096}, size_t{8192}, size_t{16384},
-                            size_t{32768}, size_t{65536}, size_t{131072}, size_t{262144},
-                            size_t{524288}, kMiB, 2 * kMiB, 4 * kMiB}) {
+  for (const size_t edge :
+       {size_t{1024}, size_t{2048}, size_t{4096}, size_t{8192}, size_t{16384}, size_t{32768},
+        size_t{65536}, size_t{131072}, size_t{262144}, size_t{524288}, kMiB, 2 * kMiB, 4 * kMiB}) {
     for (const int off : {-64, -40, -32, -16, -8, -3, -2, -1, 0, 1, 2, 3, 16, 40}) {
       sizes.push_back(edge + static_cast<size_t>(off));
     }

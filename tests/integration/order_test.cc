@@ -179,8 +179,8 @@ TEST_F(OrderTest, LocalReplyWaitsForTheForwardedOneBeforeIt) {
 TEST_F(OrderTest, ProtocolErrorComesAfterTheRepliesBeforeIt) {
   RawClient client(weir_.port());
   client.Send(Encode({"SET", "k", "v"}) + Encode({"GET", "k"}) + Encode({"PING"}) + "*1\r\n!\r\n");
-  EXPECT_EQ(client.ReadUntilClose(), "+OK\r\n" + Bulk("v") +
-                                         "+PONG\r\n-ERR Protocol error: expected '$', got '!'\r\n");
+  EXPECT_EQ(client.ReadUntilClose(),
+            "+OK\r\n" + Bulk("v") + "+PONG\r\n-ERR Protocol error: expected '$', got '!'\r\n");
 }
 
 TEST_F(OrderTest, QuitComesLastAndClosesAfterAllBeforeIt) {

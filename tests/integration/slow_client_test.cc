@@ -89,8 +89,9 @@ TEST_F(SlowClientTest, OneReplyLargerThanTheBound) {
 }
 
 TEST_F(SlowClientTest, ManySlowClientsTogetherStayBounded) {
-  WeirServer weir(Config(redis_, "client_output_buffer_bytes_max = 4194304\n"
-                                 "memory_bytes_max = 67108864\n"));
+  WeirServer weir(Config(redis_,
+                         "client_output_buffer_bytes_max = 4194304\n"
+                         "memory_bytes_max = 67108864\n"));
   std::vector<std::unique_ptr<RawClient>> slow;
   std::string requests;
   for (int i = 0; i < 50; ++i) requests += Encode({"GET", "large"});

@@ -15,7 +15,7 @@ namespace weir::harness {
 
 // What the backend does about one request.
 struct Answer {
-  std::string bytes;  // sent as they are; empty: it stays silent
+  std::string bytes;   // sent as they are; empty: it stays silent
   bool close = false;  // closes the connection after the bytes
   bool reset = false;  // or resets it
 };

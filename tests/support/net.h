@@ -49,8 +49,8 @@ class Fd {
 
 // A loopback port that the system chose and that stays reserved for as long as this lives: a socket
 // stays bound to it and never listens. Linux then gives the port to nobody else, neither to bind(0)
-// nor to an outgoing connection, yet a server which sets SO_REUSEADDR (Redis and weir do) can listen
-// on it, stop and listen again. While none does, connecting is refused.
+// nor to an outgoing connection, yet a server which sets SO_REUSEADDR (Redis and weir do) can
+// listen on it, stop and listen again. While none does, connecting is refused.
 class PortReservation {
  public:
   PortReservation();

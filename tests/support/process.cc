@@ -140,7 +140,7 @@ size_t Process::open_files() const {
 }
 
 RunResult RunToEnd(const std::vector<std::string>& argv, int timeout_ms,
-              const std::vector<std::string>& environment) {
+                   const std::vector<std::string>& environment) {
   const TempDir dir;
   Process process(argv, dir.path() + "/output", environment);
   const std::optional<int> code = process.Wait(timeout_ms);

@@ -67,7 +67,7 @@ struct RunResult {
   std::string output;
 };
 RunResult RunToEnd(const std::vector<std::string>& argv, int timeout_ms,
-              const std::vector<std::string>& environment = {});
+                   const std::vector<std::string>& environment = {});
 
 }  // namespace weir::harness
 

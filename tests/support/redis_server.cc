@@ -15,18 +15,24 @@ RedisServer::RedisServer(std::vector<std::string> args) : args_(std::move(args))
 
 void RedisServer::Start() {
   std::vector<std::string> argv = {"redis-server",
-                                   "--port", std::to_string(port()),
-                                   "--bind", "127.0.0.1",
-                                   "--unixsocket", unix_path(),
-                                   "--dir", dir_.path(),
-                                   "--save", "",
-                                   "--appendonly", "no",
-                                   "--daemonize", "no"};
+                                   "--port",
+                                   std::to_string(port()),
+                                   "--bind",
+                                   "127.0.0.1",
+                                   "--unixsocket",
+                                   unix_path(),
+                                   "--dir",
+                                   dir_.path(),
+                                   "--save",
+                                   "",
+                                   "--appendonly",
+                                   "no",
+                                   "--daemonize",
+                                   "no"};
   argv.insert(argv.end(), args_.begin(), args_.end());
   process_ = std::make_unique<Process>(argv, dir_.path() + "/redis.log");
-  const bool listening = Eventually([this] {
-    return !process_->Running() || static_cast<bool>(ConnectTo(port()));
-  });
+  const bool listening =
+      Eventually([this] { return !process_->Running() || static_cast<bool>(ConnectTo(port())); });
   if (!listening || !process_->Running()) {
     ADD_FAILURE() << "redis-server did not start:\n" << process_->output();
   }

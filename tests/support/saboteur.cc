@@ -41,7 +41,7 @@ struct Lane {
 };
 
 struct Connection {
-  std::array<Fd, 2> ends;  // [0]: who connected (weir), [1]: Redis
+  std::array<Fd, 2> ends;     // [0]: who connected (weir), [1]: Redis
   std::array<Lane, 2> lanes;  // lane i flows from ends[i] to ends[1 - i]
   bool dead = false;
 };
@@ -213,7 +213,8 @@ int Saboteur::Core::PollOnce(std::vector<pollfd>* fds,
           wait_ms = wait_ms < 0 ? 2 : std::min(wait_ms, 2);
         }
       }
-      // With no event asked for, poll still reports a hang-up, over and over: leave such an end out.
+      // With no event asked for, poll still reports a hang-up, over and over: leave such an end
+      // out.
       fds->push_back({events == 0 ? -1 : connection.ends[i].get(), events, 0});
       owners->emplace_back(&connection, i);
     }

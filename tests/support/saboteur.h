@@ -45,8 +45,8 @@ class Saboteur {
   // While on, connecting is refused (RST). Connections that exist stay.
   void Refuse(bool on);
 
-  size_t connections() const;         // open now
-  size_t connections_total() const;   // ever accepted
+  size_t connections() const;               // open now
+  size_t connections_total() const;         // ever accepted
   size_t bytes(Direction direction) const;  // passed on, over all connections
   // All bytes that passed in that direction since Record(), over all connections.
   void Record();

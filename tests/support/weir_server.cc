@@ -42,9 +42,8 @@ WeirServer::WeirServer(WeirConfig config) {
   const std::string path = dir_.Write("weir.toml", Toml(config));
   process_ = std::make_unique<Process>(std::vector<std::string>{binary(), "--config", path},
                                        dir_.path() + "/weir.log");
-  const bool listening = Eventually([this] {
-    return !process_->Running() || static_cast<bool>(ConnectTo(port()));
-  });
+  const bool listening =
+      Eventually([this] { return !process_->Running() || static_cast<bool>(ConnectTo(port())); });
   if (!listening || !process_->Running()) {
     ADD_FAILURE() << "weir did not start:\n" << process_->output() << "\nwith\n" << ReadFile(path);
   }
