@@ -291,7 +291,8 @@ void Link::SendMore(Request* request, Chunk* chunk, std::string_view bytes) {
 }
 
 void Link::EndStreamed(Request* request) {
-  request->streamed = false;
+  request->arriving = false;
+  expire_from_ = head_;  // its deadline counts from now
   MarkSent();
   if (uv_is_active(reinterpret_cast<uv_handle_t*>(&timer_)) == 0) ArmTimer();
 }
@@ -341,7 +342,7 @@ void Link::Flush() {
 
 void Link::MarkSent() {
   const uint64_t now_ns = context_->NowNs();
-  while (unsent_ != nullptr && unsent_->end_offset <= stream_written_ && !unsent_->streamed) {
+  while (unsent_ != nullptr && unsent_->end_offset <= stream_written_ && !unsent_->arriving) {
     // Not yet in the stream: it waits for the handshake.
     if (unsent_->end_offset == 0) break;
     unsent_->sent = true;

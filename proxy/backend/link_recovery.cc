@@ -248,7 +248,7 @@ bool Link::KeepAfterBreak(Request* r, bool write_behind, std::string_view unknow
   if (r->use == ReplyUse::kHandshake || r->owner == nullptr) return false;
   if (r->reply_begun || r->streamed || retiring_) {
     const std::string line =
-        r->streamed ? Concat("-DOWN weir: the connection to ", node_->address,
+        r->streamed && !r->sent ? Concat("-DOWN weir: the connection to ", node_->address,
                                    " broke before all of the command was sent; it did not run")
                     : std::string(unknown_line);
     Fail(r, line);

@@ -57,6 +57,7 @@ struct Request {
   uint8_t tries = 0;         // how often it was sent again
   bool retryable = false;    // changes nothing: may be sent again when its fate is unknown
   bool streamed = false;     // its bytes pass by and are not held in `wire`
+  bool arriving = false;     // streamed, and not all of its bytes are known yet
   bool sent = false;         // its last byte was given to the kernel
   bool reply_begun = false;  // a part of a reply was handed to the owner, the end was not
   bool in_link = false;      // in a link's queue

@@ -98,6 +98,7 @@ Link* Upstream::MakeLink(LinkGroup* group) {
 }
 
 void Upstream::OnLinkConnected(Link& link) {
+  ++connections_made_;
   if (link.key().db >= databases_known_) databases_known_ = link.key().db + 1;
   on_node_state_(config_->name, link.node().address, true, "");
 }
@@ -116,7 +117,6 @@ void Upstream::OnLinkClosed(Link& link) {
   --of->links_;
   links_.erase(&link);
   EraseIfUnused(of);
-  if (links_.empty() && closed_) closed_();
 }
 
 uint64_t Upstream::requests_in_flight() const {
@@ -145,9 +145,7 @@ void Upstream::CloseIdle() {
   }
 }
 
-void Upstream::Close(std::function<void()> done) {
-  if (links_.empty()) return done();
-  closed_ = std::move(done);
+void Upstream::Close() {
   std::vector<Link*> all;
   for (const auto& [link, owned] : links_) all.push_back(link);
   for (Link* link : all) link->CloseNow("-DOWN weir: shutting down");

@@ -82,12 +82,14 @@ class Upstream final : public LinkOwner {
   const NodeState& node(NodeIndex i) const { return *nodes_[i]; }
   size_t links() const { return links_.size(); }
   uint64_t requests_in_flight() const;
+  // Connections ever established: a change means that the server may be another.
+  uint64_t connections_made() const { return connections_made_; }
   void ForEachLink(const std::function<void(const Link&)>& visit) const;
 
   // Closes links that nobody used for idle_link_timeout_ms.
   void CloseIdle();
-  // Closes all links; `done` once the last is gone from the loop.
-  void Close(std::function<void()> done);
+  // Closes all links; their handles leave the loop a little later.
+  void Close();
 
  private:
   friend class LinkGroup;
@@ -109,7 +111,7 @@ class Upstream final : public LinkOwner {
   absl::flat_hash_map<LinkKey, std::unique_ptr<LinkGroup>> groups_;
   absl::flat_hash_map<Link*, std::unique_ptr<Link>> links_;
   int databases_known_ = 1;
-  std::function<void()> closed_;
+  uint64_t connections_made_ = 0;
 };
 
 }  // namespace weir

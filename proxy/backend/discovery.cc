@@ -1,0 +1,177 @@
+// Questions to a server, and the snapshot made of its answers.
+#include "proxy/backend/discovery.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "plugins/text.h"
+#include "proxy/backend/call.h"
+#include "proxy/log.h"
+#include "resp/frame_scanner.h"
+#include "resp/reply_tree.h"
+#include "resp/reply_writer.h"
+
+namespace weir {
+namespace {
+
+// How often it is tried when health checks are off or the server is away.
+constexpr uint64_t kRetryMs = 1000;
+
+// "role:master\r\n" -> "master"; "" if INFO has no such line.
+std::string InfoField(std::string_view info, std::string_view name) {
+  const std::string line_start = Concat("\n", name, ":");
+  const size_t at = info.find(line_start);
+  if (at == std::string_view::npos) return "";
+  const std::string_view rest = info.substr(at + line_start.size());
+  return std::string(rest.substr(0, rest.find_first_of("\r\n")));
+}
+
+// The value of "modules", HELLO's last field, as the server wrote it.
+std::string ModulesOf(std::string_view hello) {
+  constexpr std::string_view kName = "$7\r\nmodules\r\n";
+  const size_t at = hello.find(kName);
+  return at == std::string_view::npos ? "*0\r\n" : std::string(hello.substr(at + kName.size()));
+}
+
+}  // namespace
+
+Discovery::Discovery(LoopContext* context, const UpstreamConfig* config, int index, UpstreamUrl url,
+                     const CommandPolicy* policy, std::shared_ptr<const UpstreamSnapshot> first,
+                     OnSnapshot on_snapshot, OnHealth on_health)
+    : context_(context),
+      config_(config),
+      policy_(policy),
+      on_snapshot_(std::move(on_snapshot)),
+      on_health_(std::move(on_health)),
+      known_(std::move(first)),
+      upstream_(context, config, index, std::move(url), known_,
+                [](const std::string&, const std::string&, bool, const std::string&) {}) {
+  uv_timer_init(context->loop, &timer_);
+  timer_.data = this;
+}
+
+Discovery::~Discovery() = default;
+
+void Discovery::Start() { Ask(); }
+
+void Discovery::Stop() {
+  stopped_ = true;
+  uv_close(reinterpret_cast<uv_handle_t*>(&timer_), nullptr);
+  upstream_.Close();
+}
+
+void Discovery::Send(std::initializer_list<std::string_view> args,
+                     void (Discovery::*then)(std::string_view)) {
+  std::string request;
+  AppendRequest(&request, args);
+  CallUpstream(context_, &upstream_, nullptr, std::move(request), true,
+               [this, then](std::string_view reply) {
+                 if (!stopped_) (this->*then)(reply);
+               });
+}
+
+void Discovery::Ask() {
+  facts_ = ServerFacts();
+  facts_.modules_resp2 = facts_.modules_resp3 = "*0\r\n";
+  Send({"HELLO", "2"}, &Discovery::OnHello);
+}
+
+void Discovery::OnHello(std::string_view reply) {
+  connections_seen_ = upstream_.connections_made();
+  if (reply.starts_with("-DOWN") || reply.starts_with("-TIMEOUT") || reply.starts_with("-NOAUTH") ||
+      reply.starts_with("-UNKNOWN weir")) {
+    return Fail(reply);
+  }
+  // A flat list of names and values; Redis before 6 has no HELLO and is asked by INFO alone.
+  if (const auto hello = ParseReply(reply); hello.ok() && hello->is(Reply::Type::kArray)) {
+    for (const auto& [name, into] : {std::pair{"server", &facts_.server},
+                                     std::pair{"version", &facts_.version},
+                                     std::pair{"mode", &facts_.mode},
+                                     std::pair{"role", &facts_.role}}) {
+      if (const Reply* value = hello->Find(name); value != nullptr) *into = value->string;
+    }
+    facts_.modules_resp2 = ModulesOf(reply);
+  }
+  Send({"INFO"}, &Discovery::OnInfo);
+}
+
+void Discovery::OnInfo(std::string_view reply) {
+  if (reply.starts_with("-DOWN") || reply.starts_with("-TIMEOUT")) return Fail(reply);
+  if (!reply.starts_with('-')) {
+    facts_.run_id = InfoField(reply, "run_id");
+    if (facts_.version.empty()) facts_.version = InfoField(reply, "redis_version");
+  }
+  if (facts_.modules_resp2 == "*0\r\n") return OnModules("");
+  // RESP3 clients see the modules as RESP3 shows them.
+  LinkKey key = upstream_.BaseKey();
+  key.protocol_version = 3;
+  LinkGroup* group = upstream_.Hold(key);
+  std::string request;
+  AppendRequest(&request, {"HELLO", "3"});
+  CallUpstream(context_, &upstream_, group, std::move(request), true, [this](std::string_view r) {
+    if (!stopped_) OnModules(r);
+  });
+  group->Release();
+}
+
+void Discovery::OnModules(std::string_view reply) {
+  if (!reply.empty()) facts_.modules_resp3 = ModulesOf(reply);
+  Send({"COMMAND"}, &Discovery::OnCommand);
+}
+
+void Discovery::OnCommand(std::string_view reply) {
+  if (reply.starts_with("-DOWN") || reply.starts_with("-TIMEOUT")) return Fail(reply);
+  const auto table = CommandTable::FromReply(reply);
+  if (!table.ok()) {
+    Log(LogLevel::kWarning, "command table kept",
+        {{"upstream", config_->name}, {"cause", Message(table.status())}});
+    return Finish(known_->routing);
+  }
+  Finish(RoutingTable::Make(CommandTable::Merge(*CommandTable::BuiltIn(), **table), *policy_));
+}
+
+void Discovery::Finish(std::shared_ptr<const RoutingTable> routing) {
+  auto snapshot = std::make_shared<UpstreamSnapshot>();
+  snapshot->routing = std::move(routing);
+  snapshot->topology = known_->topology;
+  snapshot->server = facts_;
+  known_ = snapshot;
+  on_snapshot_(snapshot);
+  on_health_(true, "");
+  Again(true);
+}
+
+void Discovery::Fail(std::string_view reply) {
+  std::string_view cause = reply.substr(1, reply.find_first_of("\r\n") - 1);
+  // "DOWN weir: no connection to NODE: cause" -> the cause alone: who and where is known.
+  if (const size_t at = cause.rfind(": "); at != std::string_view::npos && cause.starts_with("DOWN"))
+    cause.remove_prefix(at + 2);
+  on_health_(false, std::string(cause));
+  Again(false);
+}
+
+void Discovery::Again(bool connected) {
+  tried_ = true;
+  if (stopped_ || (connected && config_->health_check_interval_ms == 0)) return;
+  const uint64_t interval_ms =
+      connected ? static_cast<uint64_t>(config_->health_check_interval_ms) : kRetryMs;
+  uv_timer_start(
+      &timer_, [](uv_timer_t* timer) { static_cast<Discovery*>(timer->data)->Ping(); },
+      interval_ms, 0);
+}
+
+void Discovery::Ping() {
+  Send({"PING"}, &Discovery::OnPing);
+}
+
+void Discovery::OnPing(std::string_view reply) {
+  // Its errors are of interest too: LOADING, or a password that is no longer right.
+  if (reply.starts_with('-')) return Fail(reply);
+  if (upstream_.connections_made() != connections_seen_ || known_->server.version.empty()) {
+    return Ask();
+  }
+  on_health_(true, "");
+  Again(true);
+}
+
+}  // namespace weir

@@ -1,0 +1,67 @@
+// Finds out what an upstream's server is and can do, keeps asking whether it is well, and says so.
+//
+// Lives on the control thread's loop. On each new connection (a server that restarts closes the old
+// one) it asks HELLO, INFO and COMMAND and makes a snapshot; in between it sends PING.
+#ifndef WEIR_PROXY_BACKEND_DISCOVERY_H_
+#define WEIR_PROXY_BACKEND_DISCOVERY_H_
+
+#include <uv.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "proxy/backend/snapshot.h"
+#include "proxy/backend/upstream.h"
+#include "routing/command_policy.h"
+
+namespace weir {
+
+class Discovery {
+ public:
+  using OnSnapshot = std::function<void(std::shared_ptr<const UpstreamSnapshot>)>;
+  using OnHealth = std::function<void(bool up, const std::string& cause)>;
+
+  // All must outlive it; `on_*` are called on the loop's thread. `policy` is what the configuration
+  // allows and denies, for each new table.
+  Discovery(LoopContext* context, const UpstreamConfig* config, int index, UpstreamUrl url,
+            const CommandPolicy* policy, std::shared_ptr<const UpstreamSnapshot> first,
+            OnSnapshot on_snapshot, OnHealth on_health);
+  ~Discovery();
+
+  void Start();
+  // True once the server has answered or failed to, for the first time.
+  bool tried() const { return tried_; }
+  void Stop();
+
+ private:
+  void Ask();
+  void OnHello(std::string_view reply);
+  void OnInfo(std::string_view reply);
+  void OnModules(std::string_view reply);
+  void OnCommand(std::string_view reply);
+  void Finish(std::shared_ptr<const RoutingTable> routing);
+  void Fail(std::string_view reply);
+  void Ping();
+  void OnPing(std::string_view reply);
+  void Again(bool connected);
+  void Send(std::initializer_list<std::string_view> args, void (Discovery::*then)(std::string_view));
+
+  LoopContext* const context_;
+  const UpstreamConfig* const config_;
+  const CommandPolicy* const policy_;
+  const OnSnapshot on_snapshot_;
+  const OnHealth on_health_;
+  std::shared_ptr<const UpstreamSnapshot> known_;
+  Upstream upstream_;
+  ServerFacts facts_;
+  uv_timer_t timer_;
+  bool tried_ = false;
+  bool stopped_ = false;
+  uint64_t connections_seen_ = 0;  // OnLinkConnected, as of the last Ask
+};
+
+}  // namespace weir
+
+#endif  // WEIR_PROXY_BACKEND_DISCOVERY_H_

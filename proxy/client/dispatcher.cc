@@ -1,0 +1,260 @@
+// From a parsed request to an action: the only code that acts on a plan.
+#include "proxy/client/dispatcher.h"
+
+#include <utility>
+
+#include "plugins/chain.h"
+#include "plugins/text.h"
+#include "proxy/backend/upstream.h"
+#include "proxy/client/request_task.h"
+#include "proxy/worker.h"
+#include "resp/errors.h"
+#include "resp/reply_writer.h"
+
+namespace weir {
+namespace {
+
+bool NeedsNoAuth(const CommandEntry* entry) {
+  return entry != nullptr &&
+         (entry->spec == nullptr || entry->spec->flags.Has(CommandFlag::kNoAuth));
+}
+
+}  // namespace
+
+bool Dispatcher::Handle(Chunk* chunk, const ParsedRequest& parsed) {
+  const Input input{.chunk = chunk, .parsed = parsed};
+  if (worker_.chain().has(kHookRequest)) [[unlikely]]
+    return WalkChain(input);
+  const UpstreamSnapshot& known = worker_.UpstreamOf(session_.listener_).snapshot();
+  return Perform(MakePlan(*known.routing, *known.topology, parsed), input);
+}
+
+bool Dispatcher::HandleLarge(Chunk* chunk, const ParsedRequest& parsed, const RequestTail& tail) {
+  const Input input{.chunk = chunk, .parsed = parsed, .tail = &tail};
+  if (worker_.chain().has(kHookRequest) && parsed.argc != 0) return WalkChain(input);
+  const UpstreamSnapshot& known = worker_.UpstreamOf(session_.listener_).snapshot();
+  // A name that is itself too large is no command's, but only Redis may say so.
+  if (parsed.argc == 0) return Perform(Plan{.node = 0, .reason = {}}, input);
+  return Perform(MakePlan(*known.routing, *known.topology, parsed), input);
+}
+
+bool Dispatcher::Perform(const Plan& plan, const Input& input) {
+  if (!session_.conversation_.authenticated && !NeedsNoAuth(plan.entry)) [[unlikely]] {
+    return Refuse(plan.entry, ErrorText(RedisError::kNoAuth), input);
+  }
+  switch (plan.kind) {
+    case PlanKind::kSingle:
+      return input.tail == nullptr ? SendShared(plan, input) : SendLarge(plan, input);
+    case PlanKind::kLocal:
+      if (input.tail != nullptr) {
+        return Refuse(plan.entry,
+                      Concat("-ERR weir: weir answers this command itself and takes no more than ",
+                             worker_.config().limits.request_buffer_bytes_max, " bytes of it"),
+                      input);
+      }
+      return AnswerLocally(plan, input);
+    case PlanKind::kPinned:
+    case PlanKind::kReject:
+      worker_.context().stats.requests_denied.Add();
+      return Refuse(plan.entry, Concat("-", plan.reason), input);
+    case PlanKind::kSplit:
+    case PlanKind::kBroadcast:
+      break;
+  }
+  return Refuse(plan.entry, "-ERR weir: no single node can answer this", input);
+}
+
+// Answers with an error; of a large request, the rest is then dropped as it comes.
+bool Dispatcher::Refuse(const CommandEntry* entry, std::string_view line, const Input& input) {
+  const bool silent = TakeSilence();
+  Request* request = session_.Push(entry);
+  request->silent = silent;
+  request->request_bytes = input.parsed.wire.size();
+  session_.AnswerAt(request, Concat(line, "\r\n"));
+  if (input.tail != nullptr) {
+    session_.large_ = std::make_unique<Session::Large>(Session::Large{.tail = *input.tail});
+  }
+  return true;
+}
+
+// CLIENT REPLY OFF and SKIP: whether the next request's reply is not said.
+bool Dispatcher::TakeSilence() {
+  ReplyMode& mode = session_.conversation_.reply_mode;
+  if (mode == ReplyMode::kOn) [[likely]]
+    return false;
+  if (mode == ReplyMode::kSkipNext) mode = ReplyMode::kOn;
+  return true;
+}
+
+bool Dispatcher::MayUse(Link* link) {
+  // A client's requests run in order. On one link Redis sees to that; before going to another, all
+  // on the first must be answered.
+  if (session_.on_links_ != 0 && session_.flow_ != link) {
+    session_.SetPause(Pause::kOrder);
+    return false;
+  }
+  if (link->full()) {
+    link->Wait(&session_);
+    session_.full_link_ = link;
+    session_.SetPause(Pause::kLinkFull);
+    return false;
+  }
+  return true;
+}
+
+bool Dispatcher::SendShared(const Plan& plan, const Input& input) {
+  LoopContext& context = worker_.context();
+  Link* link = session_.group_->Shared(session_.conversation_.id);
+  if (link == nullptr) [[unlikely]] {
+    return Refuse(plan.entry, worker_.TooManyLinksLine(session_.listener_), input);
+  }
+  if (!MayUse(link)) [[unlikely]]
+    return false;
+  Chunk* chunk = input.chunk;
+  std::string_view wire = input.parsed.wire;
+  Slice copy;
+  if (input.parsed.rewritten) [[unlikely]] {
+    copy = Slice::Copy(context.chunks, wire);
+    chunk = copy.chunk();
+    wire = copy.view();
+  }
+  const bool silent = TakeSilence();
+  Request* tail = session_.tail_;
+  if (tail != nullptr && tail->entry == plan.entry && link->CanExtend(tail) && !silent &&
+      !tail->silent && !tail->collect && input.reply_marks == 0 &&
+      tail->received_ns == context.NowNs() && tail->wire.ContinuesWith(chunk, wire)) {
+    link->Extend(tail, chunk, wire);
+    ++session_.unanswered_;
+    context.stats.requests_in_flight.Add(1);
+  } else {
+    Request* request = session_.Push(plan.entry);
+    request->silent = silent;
+    request->use = silent ? ReplyUse::kSwallow : ReplyUse::kForward;
+    request->retryable = plan.entry != nullptr && plan.entry->is_readonly;
+    request->deadline_ms = worker_.DeadlineMs(session_.listener_, plan.entry);
+    if (input.reply_marks != 0) {
+      auto task = std::make_unique<RequestTask>();
+      task->reply_marks = input.reply_marks;
+      request->extra = std::move(task);
+      request->collect = true;
+    }
+    if (!link->Send(request, chunk, wire)) [[unlikely]] {
+      context.stats.requests_failed_down.Add();
+      request->collect = false;
+      session_.AnswerAt(request, Concat(link->RefusalLine(), "\r\n"));
+      return true;
+    }
+    ++session_.on_links_;
+    session_.flow_ = link;
+  }
+  if (session_.unanswered_ >= worker_.depth_max()) [[unlikely]]
+    session_.SetPause(Pause::kDepth);
+  return true;
+}
+
+bool Dispatcher::AnswerLocally(const Plan& plan, const Input& input) {
+  Conversation& conversation = session_.conversation_;
+  const ReplyMode mode_before = conversation.reply_mode;
+  const bool skip = mode_before == ReplyMode::kSkipNext;
+  if (skip) conversation.reply_mode = ReplyMode::kOn;
+  LocalOutcome outcome =
+      RunLocalCommand(MakeLocalContext(), *plan.entry, input.parsed, conversation);
+  session_.parse_state_.authenticated = conversation.authenticated;
+  switch (outcome.kind) {
+    case LocalOutcome::Kind::kAsk:
+      return Ask(plan, input, std::move(outcome.ask), mode_before);
+    case LocalOutcome::Kind::kGather:
+      Gather(plan, std::move(outcome.gather));
+      return true;
+    case LocalOutcome::Kind::kReply:
+    case LocalOutcome::Kind::kClose:
+      break;
+  }
+  session_.UpdateGroup();
+  Request* request = session_.Push(plan.entry);
+  request->request_bytes = input.parsed.wire.size();
+  request->silent = (skip && plan.entry->local != LocalCommand::kClientReply) ||
+                    conversation.reply_mode == ReplyMode::kOff;
+  if (outcome.kind == LocalOutcome::Kind::kClose) {
+    request->close_after = true;
+    session_.SetPause(Pause::kEnding);
+  }
+  session_.AnswerAt(request, outcome.reply);
+  return true;
+}
+
+bool Dispatcher::Ask(const Plan& plan, const Input& input, LocalOutcome::Ask ask,
+                     ReplyMode mode_before) {
+  Conversation& conversation = session_.conversation_;
+  LinkKey key = session_.group_->key();
+  if (ask.db.has_value()) key.db = *ask.db;
+  if (ask.protocol_version.has_value()) {
+    key.protocol_version = static_cast<uint8_t>(*ask.protocol_version);
+  }
+  if (ask.credentials.has_value()) {
+    key.user = ask.credentials->user;
+    key.password = ask.credentials->password;
+    key.client_credentials = true;
+  }
+  LinkGroup* group = worker_.UpstreamOf(session_.listener_).Hold(key);
+  Link* link = group->Shared(conversation.id);
+  if (link != nullptr && !MayUse(link)) {
+    group->Release();
+    conversation.reply_mode = mode_before;
+    return false;
+  }
+  Request* request = session_.Push(plan.entry);
+  request->silent =
+      mode_before == ReplyMode::kSkipNext || conversation.reply_mode == ReplyMode::kOff;
+  request->retryable = true;  // weir asks nothing that changes data
+  request->deadline_ms = worker_.DeadlineMs(session_.listener_, plan.entry);
+  request->collect = true;
+  auto task = std::make_unique<RequestTask>();
+  const std::string_view bytes =
+      ask.request.empty() ? input.parsed.wire : std::string_view(ask.request);
+  const Slice wire = Slice::Copy(worker_.context().chunks, bytes);
+  if (ask.serial) session_.SetPause(Pause::kAsk);
+  task->ask = std::move(ask);
+  task->group = group;
+  task->reply_marks = input.reply_marks;
+  const bool sent = link != nullptr && link->Send(request, wire.chunk(), wire.view());
+  if (!sent) {
+    task->collected =
+        link == nullptr ? worker_.TooManyLinksLine(session_.listener_) : link->RefusalLine();
+    task->collected += "\r\n";
+    request->extra = std::move(task);
+    session_.FinishCollected(*request);
+    session_.Finish(*request);
+    return true;
+  }
+  request->extra = std::move(task);
+  ++session_.on_links_;
+  session_.flow_ = link;
+  return true;
+}
+
+void Dispatcher::Gather(const Plan& plan, LocalOutcome::Gather gather) {
+  Request* request = session_.Push(plan.entry);
+  request->silent = session_.conversation_.reply_mode == ReplyMode::kOff;
+  auto task = std::make_unique<RequestTask>();
+  task->combine = std::move(gather.combine);
+  request->extra = std::move(task);
+  worker_.Gather(&session_, request, std::move(gather.visit));
+}
+
+LocalContext Dispatcher::MakeLocalContext() {
+  const Upstream& upstream = worker_.UpstreamOf(session_.listener_);
+  LocalContext context;
+  context.routing = upstream.snapshot().routing.get();
+  context.auth = &worker_.config().auth;
+  context.server = &upstream.snapshot().server;
+  context.databases_known = upstream.databases_known();
+  context.self = [this] { return session_.Row(); };
+  context.weir_info = [this] { return worker_.InfoText(); };
+  context.explain = [this](const std::vector<std::string_view>& args) {
+    return worker_.Explain(session_, args);
+  };
+  return context;
+}
+
+}  // namespace weir

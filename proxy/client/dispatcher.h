@@ -1,0 +1,72 @@
+// Takes one parsed request through the plugins, decides on a plan, and acts on it.
+#ifndef WEIR_PROXY_CLIENT_DISPATCHER_H_
+#define WEIR_PROXY_CLIENT_DISPATCHER_H_
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "plugins/host.h"
+#include "plugins/plugin.h"
+#include "proxy/client/local_commands.h"
+#include "proxy/client/session.h"
+#include "resp/request_parser.h"
+#include "routing/plan.h"
+
+namespace weir {
+
+// How far a request has come on its way through the plugins, while it waits at the front of its
+// session's input: it is parsed again when it can go on, but no plugin sees it twice.
+struct ChainWalk {
+  static constexpr size_t kThrough = SIZE_MAX;
+  size_t next = 0;  // the plugin to go on with; kThrough: it has passed them all
+  PluginSet reply_marks = 0;
+  std::optional<std::string> answer;                // what a plugin answered
+  std::optional<std::vector<std::string>> rewrite;  // what a plugin made of its arguments
+  std::unique_ptr<HostTimer> deadline;              // of a hold
+  uint64_t ticket = 0;                              // of a hold; 0: not held
+};
+
+class Dispatcher {
+ public:
+  explicit Dispatcher(Session* session) : session_(*session), worker_(session->worker()) {}
+
+  // True: the request was taken and its bytes may go. False: it has to wait, a reason to pause is
+  // set, and it must be given again.
+  [[nodiscard]] bool Handle(Chunk* chunk, const ParsedRequest& parsed);
+  // The same for a request of which only the first arguments are there.
+  [[nodiscard]] bool HandleLarge(Chunk* chunk, const ParsedRequest& parsed,
+                                 const RequestTail& tail);
+
+ private:
+  // All that an action needs to know of the request.
+  struct Input {
+    Chunk* chunk;  // that `parsed` is in, unless it is rewritten
+    const ParsedRequest& parsed;
+    const RequestTail* tail = nullptr;  // of a large one
+    PluginSet reply_marks = 0;
+  };
+
+  bool Perform(const Plan& plan, const Input& input);
+  bool SendShared(const Plan& plan, const Input& input);
+  bool SendLarge(const Plan& plan, const Input& input);
+  bool AnswerLocally(const Plan& plan, const Input& input);
+  bool Ask(const Plan& plan, const Input& input, LocalOutcome::Ask ask, ReplyMode mode_before);
+  void Gather(const Plan& plan, LocalOutcome::Gather gather);
+  bool Refuse(const CommandEntry* entry, std::string_view line, const Input& input);
+
+  // False, with a pause set, if the request cannot go to this link yet.
+  bool MayUse(Link* link);
+  bool WalkChain(const Input& input);
+  LocalContext MakeLocalContext();
+  bool TakeSilence();
+
+  Session& session_;
+  Worker& worker_;
+};
+
+}  // namespace weir
+
+#endif  // WEIR_PROXY_CLIENT_DISPATCHER_H_

@@ -1,0 +1,35 @@
+// What a session's request carries when its reply is not simply passed on.
+#ifndef WEIR_PROXY_CLIENT_REQUEST_TASK_H_
+#define WEIR_PROXY_CLIENT_REQUEST_TASK_H_
+
+#include <string>
+#include <string_view>
+
+#include "plugins/plugin.h"
+#include "proxy/backend/request.h"
+#include "proxy/client/local_commands.h"
+
+namespace weir {
+
+class LinkGroup;
+
+struct RequestTask final : RequestExtra {
+  static constexpr size_t kCollectBytesMax = size_t{16} << 20;
+
+  LocalOutcome::Ask ask;                            // finish null: nobody asked
+  decltype(LocalOutcome::Gather::combine) combine;  // of a request that all workers answer
+  PluginSet reply_marks = 0;                        // the plugins whose OnReply gets it
+  bool too_large = false;
+  LinkGroup* group = nullptr;  // held until the reply is there, if it is another than the session's
+  std::string collected;
+
+  bool Collect(std::string_view bytes) {
+    if (collected.size() + bytes.size() > kCollectBytesMax) return false;
+    collected += bytes;
+    return true;
+  }
+};
+
+}  // namespace weir
+
+#endif  // WEIR_PROXY_CLIENT_REQUEST_TASK_H_

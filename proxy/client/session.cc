@@ -1,0 +1,328 @@
+// A session's socket: reading, parsing, writing, closing.
+#include "proxy/client/session.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "plugins/chain.h"
+#include "proxy/backend/upstream.h"
+#include "proxy/client/dispatcher.h"
+#include "proxy/net/address.h"
+#include "proxy/worker.h"
+
+namespace weir {
+namespace {
+
+constexpr size_t kRoomMin = ChunkPool::kChunkBytes / 2;  // of a shared chunk that is read into
+constexpr size_t kSmallRest = 4096;                      // less is copied out of a shared chunk
+constexpr int kReadsPerTurnMax = 4;                      // fairness between clients
+
+}  // namespace
+
+Session::Session(Worker* worker, uint64_t id, int listener)
+    : worker_(worker), listener_(static_cast<uint16_t>(listener)) {
+  conversation_.id = id;
+  opened_ms_ = last_read_ms_ = last_write_ms_ = worker->context().NowMs();
+}
+
+Session::~Session() = default;
+
+void Session::Open(int fd) {
+  const int on = 1;
+  ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+  if (stream_.Open(worker_->loop(), fd, this) != 0) {
+    worker_->Remove(this);
+    delete this;
+    return;
+  }
+  worker_->InitConversation(conversation_, listener_);
+  parse_state_.authenticated = conversation_.authenticated;
+  UpdateGroup();
+  Chain& chain = worker_->chain();
+  if (worker_->session_words() != 0) {
+    words_ = std::make_unique<uint64_t[]>(worker_->session_words());
+  }
+  if (chain.has(kHookOpen) && chain.OnOpen(*this) != Verdict::kContinue) return Close();
+  stream_.WatchRead(true);
+}
+
+void Session::Close() {
+  if (closed_) return;
+  closed_ = true;
+  pauses_ |= static_cast<uint8_t>(Pause::kEnding);
+  Chain& chain = worker_->chain();
+  if (chain.has(kHookClose)) chain.OnClose(*this);
+  worker_->ForgetTickets(this);
+  if (full_link_ != nullptr) full_link_->StopWaiting(this);
+  while (head_ != nullptr) {
+    Request* request = std::exchange(head_, head_->owner_next);
+    request->owner = nullptr;
+    request->owner_next = nullptr;
+    request->in_owner = false;
+    request->reply.Clear();
+    worker_->context().requests.ReleaseIfUnused(request);
+  }
+  tail_ = nullptr;
+  worker_->context().stats.requests_in_flight.Add(-static_cast<int64_t>(unanswered_));
+  unanswered_ = 0;
+  if (flow_ != nullptr && on_links_ != 0 && flow_ != exclusive_) flow_->PauseReading(false);
+  // What is half said or half heard on it is nobody's any more.
+  if (exclusive_ != nullptr) exclusive_->CloseNow("-ERR weir: the client left");
+  exclusive_ = flow_ = nullptr;
+  out_.Clear();
+  input_ = Slice();
+  if (group_ != nullptr) std::exchange(group_, nullptr)->Release();
+  worker_->Remove(this);
+  stream_.Close();
+}
+
+void Session::OnStreamClosed() { delete this; }
+
+void Session::UpdateGroup() {
+  LinkKey key = worker_->KeyOf(conversation_, listener_);
+  if (group_ != nullptr && group_->key() == key) return;
+  LinkGroup* before = std::exchange(group_, worker_->UpstreamOf(listener_).Hold(key));
+  if (before != nullptr) before->Release();
+}
+
+// ---- reading
+
+ChunkRef Session::ChunkToReadInto() {
+  if (input_.empty()) return worker_->SharedChunk(kRoomMin);
+  // The parser wants a request in one piece: read behind what is there, or move it where there is
+  // room. Room grows with what has come, not with what was announced.
+  ChunkPool& pool = worker_->context().chunks;
+  const size_t have = input_.size();
+  const size_t expected = std::max<size_t>(parse_state_.bytes_expected(), have + 1);
+  Chunk* at = input_.chunk();
+  if (input_.data() + have == at->tail() && at->references == 1 && at->room() >= expected - have) {
+    return ChunkRef::Share(at);
+  }
+  const size_t wanted = std::min(expected, std::max(4 * have, ChunkPool::kChunkBytes));
+  if (input_.data() + have == at->tail() && at->references == 1 && at->room() > 0 &&
+      at->capacity >= wanted) {
+    return ChunkRef::Share(at);
+  }
+  ChunkRef chunk(pool.Take(std::max(wanted, have + kSmallRest)));
+  std::copy_n(input_.data(), have, chunk->data());
+  chunk->used = static_cast<uint32_t>(have);
+  input_ = Slice(chunk.get(), {chunk->data(), have});
+  return chunk;
+}
+
+void Session::OnReadable() {
+  if (pauses_ != 0) {
+    // Only now is it worth a system call: most pauses end before the client sends more.
+    stream_.WatchRead(false);
+    worker_->context().stats.reads_paused.Add();
+    return;
+  }
+  for (int i = 0; i < kReadsPerTurnMax && pauses_ == 0 && !closed_; ++i) {
+    ChunkRef chunk = ChunkToReadInto();
+    const size_t room = chunk->room();
+    const ssize_t n = stream_.Read(chunk->tail(), room);
+    if (n == -EAGAIN) return;
+    if (n == 0) return OnEnd();
+    if (n < 0) return Close();
+    last_read_ms_ = worker_->context().NowMs();
+    const char* const begin = input_.empty() ? chunk->tail() : input_.data();
+    chunk->used += static_cast<uint32_t>(n);
+    Parse(chunk.get(), {begin, static_cast<size_t>(chunk->tail() - begin)});
+    if (static_cast<size_t>(n) < room) break;
+  }
+  if (!closed_ && worker_->OverMemory()) worker_->PauseForMemory(this);
+}
+
+// The client closed its side. It may still read: what it asked is answered first.
+void Session::OnEnd() {
+  end_of_input_ = true;
+  stream_.WatchRead(false);
+  input_ = Slice();
+  if (large_ != nullptr) return Close();
+  if (head_ == nullptr) {
+    close_when_said_ = true;
+    Schedule();
+  }
+}
+
+void Session::Parse(Chunk* chunk, std::string_view data) {
+  RequestParser& parser = worker_->parser();
+  Dispatcher dispatcher(this);
+  while (!data.empty() && pauses_ == 0) {
+    if (large_ != nullptr) {
+      data.remove_prefix(PassLarge(chunk, data));
+      continue;
+    }
+    ParsedRequest parsed;
+    const ParseStatus status = parser.Parse(&parse_state_, data, &parsed);
+    if (status == ParseStatus::kRequest) [[likely]] {
+      if (!dispatcher.Handle(chunk, parsed)) break;
+      data.remove_prefix(parsed.consumed);
+    } else if (status == ParseStatus::kNeedMore) {
+      data.remove_prefix(parsed.consumed);
+      break;
+    } else if (status == ParseStatus::kTooLarge) {
+      if (!dispatcher.HandleLarge(chunk, parsed, parser.tail())) break;
+      data.remove_prefix(parsed.consumed);
+    } else {
+      data = {};
+      ProtocolError(parser.error());
+    }
+  }
+  if (closed_) return;
+  KeepInput(chunk, data);
+  // How long a request takes to arrive is bounded; a large one must only keep coming.
+  if (large_ != nullptr) {
+    arriving_since_ms_ = last_read_ms_;
+  } else if (!parse_state_.mid_request()) {
+    arriving_since_ms_ = 0;
+  } else if (arriving_since_ms_ == 0) {
+    arriving_since_ms_ = last_read_ms_;
+  }
+}
+
+void Session::KeepInput(Chunk* chunk, std::string_view rest) {
+  if (rest.empty()) {
+    input_ = Slice();
+  } else if (input_.chunk() == chunk && !input_.empty() && rest.size() >= kSmallRest) {
+    input_ = Slice(chunk, rest);
+  } else if (rest.size() * 4 < chunk->capacity) {
+    // A few bytes must not keep a large chunk alive while their client is silent.
+    input_ = Slice::Copy(worker_->context().chunks, rest);
+  } else {
+    input_ = Slice(chunk, rest);
+  }
+}
+
+void Session::ProtocolError(std::string_view reply) {
+  worker_->context().stats.protocol_errors.Add();
+  Request* request = Push(nullptr);
+  request->close_after = true;
+  SetPause(Pause::kEnding);
+  AnswerAt(request, reply);
+}
+
+void Session::SetPause(Pause reason) { pauses_ |= static_cast<uint8_t>(reason); }
+
+void Session::ClearPause(Pause reason) {
+  if (reason == Pause::kLinkFull) full_link_ = nullptr;
+  if ((pauses_ & static_cast<uint8_t>(reason)) == 0) return;
+  pauses_ &= static_cast<uint8_t>(~static_cast<uint8_t>(reason));
+  if (pauses_ == 0) {
+    resume_ = true;
+    Schedule();
+  }
+}
+
+// ---- writing
+
+void Session::Schedule() {
+  if (scheduled || closed_) return;
+  scheduled = true;
+  worker_->context().sessions_to_flush.push_back(this);
+}
+
+void Session::OnTurnEnd() {
+  scheduled = false;
+  if (closed_) return;
+  if (resume_ && pauses_ == 0) {
+    resume_ = false;
+    if (!input_.empty()) {
+      // Kept alive here, because parsing replaces input_.
+      const Slice data = input_.Share();
+      Parse(data.chunk(), data.view());
+    }
+    if (closed_) return;
+    if (pauses_ == 0 && !end_of_input_) stream_.WatchRead(true);
+  }
+  if (exclusive_ != nullptr && on_links_ == 0 && large_ == nullptr && full_link_ != exclusive_) {
+    GiveBackExclusive();
+  }
+  if (!stream_.watches_write()) Flush();
+}
+
+void Session::Flush() {
+  if (closed_) return;
+  if (!out_.empty()) {
+    const size_t before = out_.bytes();
+    if (stream_.Write(out_) != 0) return Close();
+    // Also when it first turns out to be full: the stall begins now.
+    if (out_.bytes() != before || !stream_.watches_write()) {
+      last_write_ms_ = worker_->context().NowMs();
+    }
+    if (!out_.empty()) {
+      stream_.WatchWrite(true);
+      out_.Compact(worker_->context().chunks);
+    } else {
+      stream_.WatchWrite(false);
+    }
+    if ((pauses_ & static_cast<uint8_t>(Pause::kOutput)) != 0 &&
+        out_.bytes() <= worker_->output_resume_bytes()) {
+      if (flow_ != nullptr && on_links_ != 0) flow_->PauseReading(false);
+      ClearPause(Pause::kOutput);
+    }
+  }
+  if (out_.empty() && close_when_said_) Close();
+}
+
+// ---- for the worker
+
+std::string Session::address() const { return Address::PeerOf(stream_.fd()).ToString(); }
+
+std::string_view Session::listener() const { return worker_->ListenerAddress(listener_); }
+
+ClientRow Session::Row() const {
+  ClientRow row = {};
+  const uint64_t now_ms = worker_->context().NowMs();
+  row.id = conversation_.id;
+  const Address local = Address::LocalOf(stream_.fd());
+  row.local_address = local.ToString();
+  // Redis shows a Unix socket's own path on both sides.
+  row.address = local.is_unix() ? row.local_address : Address::PeerOf(stream_.fd()).ToString();
+  row.unix_socket = local.is_unix();
+  row.fd = stream_.fd();
+  row.name = conversation_.name();
+  row.user = conversation_.user();
+  if (conversation_.names != nullptr) {
+    row.lib_name = conversation_.names->lib_name;
+    row.lib_version = conversation_.names->lib_version;
+    row.no_evict = conversation_.names->no_evict;
+  }
+  row.age_s = static_cast<int64_t>((now_ms - opened_ms_) / 1000);
+  row.idle_s = static_cast<int64_t>((now_ms - last_read_ms_) / 1000);
+  row.db = conversation_.db;
+  row.protocol_version = conversation_.protocol_version;
+  row.query_buffer_bytes = input_.size();
+  row.query_buffer_free_bytes =
+      input_.empty() ? 0 : input_.chunk()->capacity - static_cast<uint64_t>(input_.size());
+  row.output_bytes = out_.bytes();
+  row.output_slices = out_.slices();
+  row.total_bytes = sizeof(Session) + row.output_bytes +
+                    (input_.empty() ? 0 : static_cast<uint64_t>(input_.chunk()->capacity));
+  row.last_command = last_entry_ != nullptr && last_entry_->spec != nullptr
+                         ? last_entry_->spec->name
+                         : std::string("NULL");
+  row.closing = close_when_said_;
+  return row;
+}
+
+void Session::KillAfterReplies() {
+  SetPause(Pause::kEnding);
+  if (tail_ != nullptr) {
+    tail_->close_after = true;
+  } else {
+    close_when_said_ = true;
+    Schedule();
+  }
+}
+
+void Session::Drain() {
+  if (large_ != nullptr) return Close();
+  KillAfterReplies();
+}
+
+}  // namespace weir

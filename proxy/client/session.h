@@ -1,0 +1,188 @@
+// One client's conversation: reads requests, keeps their order, writes replies in it.
+//
+// Requests stand in a queue in the order in which they came, and that is the order of the replies,
+// whoever gives them. A reply for the head goes straight to the output; any other waits in its
+// request. The queue is made of runs (see proxy/backend/request.h).
+//
+// Reading is paused by a set of reasons and runs exactly when the set is empty:
+//
+//   reason       is set when                                    and cleared when
+//   kDepth       pipeline_depth_max requests are unanswered     half of them are
+//   kOutput      the client leaves replies unread               it has read most of them
+//   kLinkFull    the link takes no more                         it does again
+//   kOrder       the next request goes to another link          all before it are answered
+//   kAsk         an answer decides how to go on (AUTH, SELECT)  it came
+//   kHold        a plugin holds the request                     it lets go
+//   kMemory      the worker's buffers are at their bound        they are under 90 % of it
+//   kEnding      the client said QUIT, or broke the protocol    never
+#ifndef WEIR_PROXY_CLIENT_SESSION_H_
+#define WEIR_PROXY_CLIENT_SESSION_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "plugins/plugin.h"
+#include "proxy/backend/request.h"
+#include "proxy/client/conversation.h"
+#include "proxy/client/local_commands.h"
+#include "proxy/loop_context.h"
+#include "proxy/net/stream.h"
+#include "resp/request_parser.h"
+
+namespace weir {
+
+struct ChainWalk;
+class LinkGroup;
+class Worker;
+
+enum class Pause : uint8_t {
+  kDepth = 1,
+  kOutput = 2,
+  kLinkFull = 4,
+  kOrder = 8,
+  kAsk = 16,
+  kHold = 32,
+  kMemory = 64,
+  kEnding = 128,
+};
+
+class Session final : public StreamOwner, public TurnEnd, public RequestOwner, public SessionView {
+ public:
+  Session(Worker* worker, uint64_t id, int listener);
+  ~Session();
+
+  // Starts with the connected descriptor. False: it is gone already, and so is the session soon.
+  void Open(int fd);
+  // Closes the connection now. What is in flight for it is swallowed.
+  void Close();
+  bool closed() const { return closed_; }
+
+  // ---- for the dispatcher (proxy/client/dispatcher.cc), which acts on plans
+  Worker& worker() { return *worker_; }
+  Conversation& conversation() { return conversation_; }
+  LinkGroup* group() { return group_; }
+  // A new request at the end of the queue.
+  Request* Push(const CommandEntry* entry);
+  // Answers a request at its place; `reply` in RESP, may be empty.
+  void AnswerAt(Request* request, std::string_view reply);
+  // Pushes and answers.
+  Request* Answer(const CommandEntry* entry, std::string_view reply);
+  void SetPause(Pause reason);
+  void ClearPause(Pause reason);
+  // Takes the links that fit the conversation, after db, protocol or credentials changed.
+  void UpdateGroup();
+
+  // ---- for the worker
+  ClientRow Row() const;
+  void KillAfterReplies();  // closes once all requests so far are answered
+  void Drain();             // parses no more; closes once all is answered and written
+  bool stalled_since(uint64_t ms) const { return !out_.empty() && last_write_ms_ <= ms; }
+  uint64_t output_bytes() const { return out_.bytes(); }
+  uint64_t last_read_ms() const { return last_read_ms_; }
+  // Since when the present request has been on its way in; 0: none is half done.
+  uint64_t arriving_since_ms() const { return arriving_since_ms_; }
+  int listener_index() const { return listener_; }
+  bool idle() const { return head_ == nullptr && out_.empty(); }
+  void SweepSlowReader(uint64_t now_ms);
+
+  // A hold of this session's ended: go on with the next plugin, or with this answer.
+  void EndHold(std::optional<std::string> reply);
+  // The answers of all workers to a gathering command.
+  void AnswerTicket(Request* request, const std::vector<std::string>& parts);
+
+  // ---- RequestOwner
+  void OnReply(Request& request, Chunk* chunk, std::string_view bytes, uint32_t frames,
+               bool error) override;
+  void OnFailed(Request& request, uint32_t n, bool last, std::string_view line) override;
+  void OnLinkRoom() override { ClearPause(Pause::kLinkFull); }
+
+  // ---- SessionView
+  uint64_t id() const override { return conversation_.id; }
+  std::string_view user() const override { return conversation_.user(); }
+  std::string_view client_name() const override { return conversation_.name(); }
+  std::string address() const override;
+  std::string_view listener() const override;
+  int db() const override { return conversation_.db; }
+  int protocol_version() const override { return conversation_.protocol_version; }
+  uint64_t& word(size_t slot) override { return words_[slot]; }
+
+  // The worker's list of all its sessions.
+  Session* next = nullptr;
+  Session** link_from = nullptr;
+
+ private:
+  friend class Dispatcher;
+
+  // A request too large to be held, on its way (see large_request.cc).
+  struct Large {
+    RequestTail tail;
+    Request* request = nullptr;  // null: nobody wants it, its bytes are dropped
+  };
+
+  // session.cc: reading, writing, closing.
+  void OnReadable() override;
+  void OnWritable() override { Flush(); }
+  void OnStreamClosed() override;
+  void OnTurnEnd() override;
+  void Schedule();
+  void Flush();
+  ChunkRef ChunkToReadInto();
+  void OnEnd();
+  void Parse(Chunk* chunk, std::string_view data);
+  void KeepInput(Chunk* chunk, std::string_view rest);
+  void ProtocolError(std::string_view reply);
+
+  // session_replies.cc: the queue and what is answered.
+  void Say(Request& request, std::string_view bytes);
+  void SayFrom(Request& request, Chunk* chunk, std::string_view bytes);
+  void FinishCollected(Request& request);
+  void Finish(Request& request);
+  void NoteError(const Request& request, std::string_view line, uint32_t times);
+  void Advance();
+  void ReportDone(const Request& request);
+  void CheckOutput(Request& request);
+  // Others may wait that long behind a reply whose client does not read at all.
+  static constexpr uint64_t kOthersWaitMaxMs = 100;
+
+  // large_request.cc: one that is too large to be held.
+  size_t PassLarge(Chunk* chunk, std::string_view data);
+  void GiveBackExclusive();
+
+  Worker* const worker_;
+  Stream stream_;
+  Conversation conversation_;
+  ParseState parse_state_;
+  const uint16_t listener_;
+  uint8_t pauses_ = 0;
+  bool closed_ = false;
+  bool end_of_input_ = false;     // the client closed its side
+  bool close_when_said_ = false;  // once the output is written
+  bool resume_ = false;           // parse what is kept, at the turn's end
+  bool on_slow_list_ = false;
+  uint32_t unanswered_ = 0;  // requests in the queue, not runs
+  uint32_t on_links_ = 0;    // runs in links' queues
+  Request* head_ = nullptr;
+  Request* tail_ = nullptr;
+  SliceQueue out_;
+  Slice input_;  // read and not yet parsed: part of a request, or more while paused
+  LinkGroup* group_ = nullptr;
+  Link* flow_ = nullptr;       // where the runs counted by on_links_ are
+  Link* exclusive_ = nullptr;  // a link of its own, while it has one
+  Link* full_link_ = nullptr;  // it waits for room there
+  const CommandEntry* last_entry_ = nullptr;
+  uint64_t opened_ms_ = 0;
+  uint64_t last_read_ms_ = 0;
+  uint64_t arriving_since_ms_ = 0;
+  uint64_t last_write_ms_ = 0;  // when the socket last took bytes
+  std::unique_ptr<Large> large_;
+  std::unique_ptr<ChainWalk> walk_;    // of the request that waits at the front of input_
+  std::unique_ptr<uint64_t[]> words_;  // of plugins
+};
+
+}  // namespace weir
+
+#endif  // WEIR_PROXY_CLIENT_SESSION_H_

@@ -1,0 +1,229 @@
+// A session's queue: which reply is next, and what becomes of each.
+#include <utility>
+
+#include "plugins/chain.h"
+#include "proxy/backend/upstream.h"
+#include "proxy/client/request_task.h"
+#include "proxy/client/session.h"
+#include "proxy/worker.h"
+
+namespace weir {
+
+Request* Session::Push(const CommandEntry* entry) {
+  LoopContext& context = worker_->context();
+  Request* request = context.requests.Make();
+  request->owner = this;
+  request->entry = entry;
+  request->received_ns = context.NowNs();
+  request->in_owner = true;
+  (tail_ == nullptr ? head_ : tail_->owner_next) = request;
+  tail_ = request;
+  last_entry_ = entry;
+  ++unanswered_;
+  context.stats.requests_in_flight.Add(1);
+  return request;
+}
+
+void Session::AnswerAt(Request* request, std::string_view reply) {
+  if (reply.starts_with('-')) NoteError(*request, reply, request->count);
+  Say(*request, reply);
+  request->replies = request->count;
+  Finish(*request);
+}
+
+void Session::AnswerTicket(Request* request, const std::vector<std::string>& parts) {
+  const std::unique_ptr<RequestExtra> extra = std::move(request->extra);
+  AnswerAt(request, static_cast<RequestTask&>(*extra).combine(conversation_, parts));
+}
+
+// Tells the plugins of an error reply; `line` starts with '-'.
+void Session::NoteError(const Request& request, std::string_view line, uint32_t times) {
+  Chain& chain = worker_->chain();
+  if (!chain.has(kHookError)) return;
+  const std::string_view code = line.substr(1, line.find_first_of(" \r") - 1);
+  const int upstream = worker_->UpstreamOf(listener_).index();
+  for (uint32_t i = 0; i < times; ++i) chain.OnError(request.entry, upstream, code);
+}
+
+Request* Session::Answer(const CommandEntry* entry, std::string_view reply) {
+  Request* request = Push(entry);
+  AnswerAt(request, reply);
+  return request;
+}
+
+// Adds bytes of weir's own to a request's reply.
+void Session::Say(Request& request, std::string_view bytes) {
+  if (request.silent || bytes.empty()) return;
+  request.reply_bytes += bytes.size();
+  (&request == head_ ? out_ : request.reply).AppendCopy(worker_->context().chunks, bytes);
+}
+
+void Session::SayFrom(Request& request, Chunk* chunk, std::string_view bytes) {
+  if (request.silent) return;
+  if (&request == head_) [[likely]] {
+    out_.Append(chunk, bytes);
+  } else {
+    request.reply.Append(chunk, bytes);
+  }
+}
+
+void Session::OnReply(Request& request, Chunk* chunk, std::string_view bytes, uint32_t frames,
+                      bool error) {
+  if (error && frames != 0) [[unlikely]]
+    NoteError(request, bytes, 1);
+  unanswered_ -= frames;
+  worker_->context().stats.requests_in_flight.Add(-static_cast<int64_t>(frames));
+  if (request.collect) [[unlikely]] {
+    auto& task = static_cast<RequestTask&>(*request.extra);
+    if (!task.Collect(bytes)) task.too_large = true;
+    if (frames != 0) FinishCollected(request);
+  } else {
+    SayFrom(request, chunk, bytes);
+  }
+  if (request.remaining() == 0) {
+    --on_links_;
+    Finish(request);
+  }
+  Schedule();
+  if (out_.bytes() > worker_->output_pause_bytes()) CheckOutput(request);
+}
+
+void Session::OnFailed(Request& request, uint32_t n, bool last, std::string_view line) {
+  if (request.reply_begun && !request.collect && !request.silent) {
+    // Part of a reply was said and its end will never come.
+    request.silent = true;
+    request.close_after = true;
+    SetPause(Pause::kEnding);
+  }
+  unanswered_ -= n;
+  worker_->context().stats.requests_in_flight.Add(-static_cast<int64_t>(n));
+  request.errors += n;
+  NoteError(request, line, n);
+  const std::string reply = std::string(line) + "\r\n";
+  if (request.collect) {
+    auto& task = static_cast<RequestTask&>(*request.extra);
+    task.collected = reply;
+    FinishCollected(request);
+  } else {
+    for (uint32_t i = 0; i < n; ++i) Say(request, reply);
+  }
+  if (large_ != nullptr && large_->request == &request) large_->request = nullptr;
+  if (last) {
+    --on_links_;
+    Finish(request);
+  }
+  Schedule();
+}
+
+// The whole reply is there: who asked for it turns it into the client's.
+void Session::FinishCollected(Request& request) {
+  const std::unique_ptr<RequestExtra> extra = std::move(request.extra);
+  auto& task = static_cast<RequestTask&>(*extra);
+  if (task.too_large) task.collected = "-ERR weir: the reply is too large to be looked at\r\n";
+  std::string reply = std::move(task.collected);
+  if (task.ask.finish != nullptr) {
+    reply = task.ask.finish(conversation_, reply);
+    parse_state_.authenticated = conversation_.authenticated;
+    if (task.ask.db.has_value() && conversation_.db == *task.ask.db) {
+      worker_->UpstreamOf(listener_).LearnDatabase(*task.ask.db);
+    }
+    UpdateGroup();
+  }
+  if (task.reply_marks != 0) {
+    ReplyView view(*this, request.entry, &reply);
+    worker_->chain().OnReply(view, task.reply_marks);
+  }
+  if (task.group != nullptr) task.group->Release();
+  request.collect = false;
+  Say(request, reply);
+  if (task.ask.serial) ClearPause(Pause::kAsk);
+}
+
+// Nothing more will come for this request.
+void Session::Finish(Request& request) {
+  if (request.link == nullptr) {
+    unanswered_ -= request.count;
+    worker_->context().stats.requests_in_flight.Add(-static_cast<int64_t>(request.count));
+  }
+  request.done = true;
+  if (worker_->chain().has(kHookDone)) ReportDone(request);
+  if (on_links_ == 0) ClearPause(Pause::kOrder);
+  Schedule();
+  if (&request == head_) Advance();
+  if (unanswered_ <= worker_->depth_resume()) ClearPause(Pause::kDepth);
+}
+
+void Session::Advance() {
+  LoopContext& context = worker_->context();
+  while (head_ != nullptr && head_->done) {
+    Request* request = head_;
+    out_.Append(std::move(request->reply));
+    if (request->close_after) close_when_said_ = true;
+    head_ = request->owner_next;
+    if (head_ == nullptr) tail_ = nullptr;
+    request->owner_next = nullptr;
+    request->in_owner = false;
+    request->owner = nullptr;
+    context.requests.ReleaseIfUnused(request);
+    if (close_when_said_) return;
+  }
+  if (head_ != nullptr) {
+    // What came early for it may be said now, even if there is more to come.
+    out_.Append(std::move(head_->reply));
+  } else if (end_of_input_) {
+    close_when_said_ = true;
+  }
+}
+
+void Session::ReportDone(const Request& request) {
+  const uint64_t now_ns = worker_->context().NowNs();
+  RequestsDone done = {};
+  done.entry = request.entry;
+  done.upstream = worker_->UpstreamOf(listener_).index();
+  done.count = request.count;
+  done.errors = request.errors;
+  done.request_bytes = request.request_bytes;
+  done.reply_bytes = request.reply_bytes;
+  done.total_ns = now_ns - request.received_ns;
+  if (request.sent && request.replied_ns > request.sent_ns) {
+    done.upstream_ns = request.replied_ns - request.sent_ns;
+  }
+  worker_->chain().OnDone(done);
+}
+
+// The client reads more slowly than its replies come. Its link is set aside, so that no one else's
+// request gets behind it; what is behind it already is still served while this client's unread
+// replies are below their bound. At the bound the link waits for the client (see SweepSlowReader).
+void Session::CheckOutput(Request& request) {
+  SetPause(Pause::kOutput);
+  if (flow_ == nullptr || on_links_ == 0 || request.link != flow_) return;
+  if (flow_ != exclusive_ && !flow_->retiring() && out_.bytes() > worker_->output_bytes_max() / 4) {
+    worker_->context().stats.links_fenced.Add();
+    LinkGroup* group = worker_->UpstreamOf(listener_).Hold(flow_->key());
+    group->SetAside(flow_);
+    group->Release();
+  }
+  if (out_.bytes() > worker_->output_bytes_max()) {
+    flow_->PauseReading(true);
+    if (!on_slow_list_) {
+      on_slow_list_ = true;
+      worker_->WatchSlowReader(this);
+    }
+  }
+}
+
+// Called a few times a second while its link waits for it: others may be behind it.
+void Session::SweepSlowReader(uint64_t now_ms) {
+  if (out_.bytes() <= worker_->output_bytes_max()) {
+    on_slow_list_ = false;
+    return;
+  }
+  const bool others_wait = flow_ != nullptr && on_links_ != 0 && flow_->HasOthersThan(this);
+  if (others_wait && last_write_ms_ + kOthersWaitMaxMs <= now_ms) {
+    worker_->context().stats.clients_output_closed.Add();
+    return Close();
+  }
+  worker_->WatchSlowReader(this);
+}
+
+}  // namespace weir

@@ -1,0 +1,265 @@
+// The process: from a configuration to workers that serve, and down again.
+#include "proxy/server.h"
+
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <thread>
+
+#include "plugins/text.h"
+#include "proxy/listener.h"
+#include "proxy/log.h"
+#include "proxy/process_metrics.h"
+#include "proxy/service.h"
+#include "resp/errors.h"
+
+namespace weir {
+namespace {
+
+// Clients are let in when each upstream has answered, or after this time.
+constexpr uint64_t kStartWaitMaxMs = 3000;
+
+size_t CountWorkers(int64_t configured) {
+  if (configured > 0) return static_cast<size_t>(configured);
+  return std::max(1u, std::thread::hardware_concurrency());
+}
+
+void RaiseDescriptorLimit() {
+  rlimit limit;
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+}  // namespace
+
+Server::Server(Config config)
+    : config_(std::move(config)), worker_count_(CountWorkers(config_.workers)) {}
+
+Server::~Server() = default;
+
+absl::Status Server::Run() {
+  std::signal(SIGPIPE, SIG_IGN);
+  RaiseDescriptorLimit();
+  started_ns_ = uv_hrtime();
+  if (absl::Status status = Prepare(); !status.ok()) {
+    workers_.clear();
+    return status;
+  }
+  for (const auto& worker : workers_) worker->Start();
+  WatchSignals();
+  StartDiscovery();
+  loop_.Run();
+  for (const auto& worker : workers_) worker->Join();
+  return absl::OkStatus();
+}
+
+// All that can fail, before a thread runs or a client gets in.
+absl::Status Server::Prepare() {
+  const absl::StatusOr<CommandPolicy> policy =
+      CommandPolicy::Parse(config_.commands.allow, config_.commands.deny);
+  if (!policy.ok()) return policy.status();
+  policy_ = *policy;
+  needs_auth_ = config_.auth.mode == AuthMode::kUsers;
+  std::vector<std::shared_ptr<const UpstreamSnapshot>> snapshots;
+  const auto routing = RoutingTable::Make(CommandTable::BuiltIn(), policy_);
+  for (const UpstreamConfig& upstream : config_.upstreams) {
+    absl::StatusOr<UpstreamUrl> url = ParseUpstreamUrl(upstream.url);
+    if (!url.ok()) return url.status();
+    auto snapshot = std::make_shared<UpstreamSnapshot>();
+    snapshot->routing = routing;
+    snapshot->topology = Topology::Single(
+        Node{.id = "", .host = url->endpoints[0].host, .port = url->endpoints[0].port});
+    snapshots.push_back(std::move(snapshot));
+    urls_.push_back(*std::move(url));
+  }
+  for (const std::string& pattern : policy_.Unmatched(routing->commands())) {
+    Log(LogLevel::kWarning, "pattern matches no command", {{"pattern", pattern}});
+  }
+  for (size_t i = 0; i < worker_count_; ++i) {
+    workers_.push_back(std::make_unique<Worker>(this, static_cast<int>(i), snapshots));
+    if (absl::Status status = workers_.back()->BuildChain(); !status.ok()) return status;
+  }
+  if (absl::Status status = OpenListeners(); !status.ok()) return status;
+  std::vector<const WorkerStats*> stats;
+  for (const auto& worker : workers_) stats.push_back(&worker->stats());
+  AddMetrics(std::make_shared<ProcessMetrics>(std::move(stats), &nodes_));
+  if (!config_.admin.off()) {
+    absl::StatusOr<std::unique_ptr<Admin>> admin = Admin::Start(config_.admin.address, this);
+    if (!admin.ok()) return admin.status();
+    admin_ = *std::move(admin);
+  }
+  // Discovery runs on the control loop, one for each upstream.
+  for (size_t i = 0; i < config_.upstreams.size(); ++i) {
+    const std::string name = config_.upstreams[i].name;
+    const std::string node = snapshots[i]->topology->node(0).Address();
+    discoveries_.push_back(std::make_unique<Discovery>(
+        &loop_.context(), &config_.upstreams[i], static_cast<int>(i), urls_[i], &policy_,
+        snapshots[i],
+        [this, i](std::shared_ptr<const UpstreamSnapshot> snapshot) {
+          for (const auto& worker : workers_) worker->SetSnapshot(static_cast<int>(i), snapshot);
+        },
+        [this, name, node](bool up, const std::string& cause) {
+          ReportNode(name, node, up, cause);
+          if (!serving_) Begin();
+        }));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Server::OpenListeners() {
+  for (size_t i = 0; i < config_.listeners.size(); ++i) {
+    listeners_.push_back(std::make_unique<Listener>(
+        &config_.listeners[i], [this, i](int fd) { Deal(fd, static_cast<int>(i)); }));
+    if (absl::Status status = listeners_.back()->Open(); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+void Server::StartDiscovery() {
+  uv_timer_init(loop_.uv(), &timer_);
+  timer_.data = this;
+  uv_timer_start(
+      &timer_,
+      [](uv_timer_t* timer) {
+        static_cast<Server*>(timer->data)->Begin();
+      },
+      kStartWaitMaxMs, 0);
+  for (const auto& discovery : discoveries_) discovery->Start();
+}
+
+// Lets clients in, once each upstream was tried.
+void Server::Begin() {
+  const bool waited = (uv_hrtime() - started_ns_) / 1'000'000 >= kStartWaitMaxMs;
+  const bool all_tried = std::all_of(discoveries_.begin(), discoveries_.end(),
+                                     [](const auto& d) { return d->tried(); });
+  if (serving_ || draining_ || (!all_tried && !waited)) return;
+  serving_ = true;
+  std::string addresses;
+  for (const auto& listener : listeners_) {
+    listener->Accept(loop_.uv());
+    if (!addresses.empty()) addresses += ", ";
+    addresses += listener->address();
+  }
+  uv_timer_stop(&timer_);
+  Log(LogLevel::kInfo, "started",
+      {{"version", WEIR_VERSION},
+       {"listen", addresses},
+       {"admin", admin_ == nullptr ? std::string("off") : admin_->address()},
+       {"upstream", urls_[0].ToString()},
+       {"workers", worker_count_},
+       {"pid", ::getpid()}});
+  NotifyReady(Concat("serving on ", addresses));
+  StartWatchdog();
+}
+
+// ---- connections
+
+void Server::Deal(int fd, int listener) {
+  Worker* least = nullptr;
+  int64_t total = 0;
+  for (const auto& worker : workers_) {
+    total += worker->connections();
+    if (least == nullptr || worker->connections() < least->connections()) least = worker.get();
+  }
+  if (total >= config_.limits.clients_max) {
+    const std::string line = ErrorText(RedisError::kMaxClients) + "\r\n";
+    (void)::send(fd, line.data(), line.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    ::close(fd);
+    clients_refused_.Add();
+    static LogSampler sampler;
+    LogSampled(&sampler, LogLevel::kWarning, "client refused",
+               {{"cause", "clients_max"}, {"clients", total}});
+    return;
+  }
+  least->Adopt(fd, ++last_client_id_, listener);
+}
+
+void Server::ReportNode(const std::string& upstream, const std::string& node, bool up,
+                        const std::string& cause) {
+  if (!nodes_.Report(upstream, node, up, cause)) return;
+  if (up) {
+    Log(LogLevel::kInfo, "node up", {{"upstream", upstream}, {"node", node}});
+  } else {
+    Log(LogLevel::kWarning, "node down",
+        {{"upstream", upstream}, {"node", node}, {"cause", cause}});
+  }
+}
+
+// ---- signals, watchdog, end
+
+void Server::WatchSignals() {
+  const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
+  for (size_t i = 0; i < 3; ++i) {
+    uv_signal_init(loop_.uv(), &signals_[i]);
+    signals_[i].data = this;
+    uv_signal_start(
+        &signals_[i],
+        [](uv_signal_t* handle, int number) { static_cast<Server*>(handle->data)->OnSignal(number); },
+        numbers[i]);
+  }
+}
+
+void Server::OnSignal(int number) {
+  if (number == SIGHUP) {
+    Log(LogLevel::kWarning, "SIGHUP ignored",
+        {{"cause", "it is reserved; restart weir to read the configuration again"}});
+    return;
+  }
+  if (!draining_) {
+    Drain();
+  } else {
+    // Asked twice: wait no longer.
+    for (const auto& worker : workers_) worker->Drain(0);
+  }
+}
+
+void Server::StartWatchdog() {
+  const int64_t interval_ms = WatchdogIntervalMs();
+  if (interval_ms <= 0) return;
+  const auto interval = static_cast<uint64_t>(interval_ms);
+  uv_timer_start(
+      &timer_,
+      [](uv_timer_t* timer) {
+        const std::vector<uint64_t> ages = static_cast<Server*>(timer->data)->HeartbeatAgesMs();
+        const bool all_turn = std::all_of(ages.begin(), ages.end(), [](uint64_t age_ms) {
+          return age_ms < Admin::kHeartbeatAgeMaxMs;
+        });
+        if (all_turn) NotifyAlive();
+      },
+      interval, interval);
+}
+
+void Server::Drain() {
+  draining_ = true;
+  NotifyStopping();
+  Log(LogLevel::kInfo, "draining", {{"timeout_ms", config_.drain_timeout_ms}});
+  for (const auto& listener : listeners_) listener->Stop();
+  for (const auto& worker : workers_) {
+    worker->Drain(static_cast<uint64_t>(config_.drain_timeout_ms));
+  }
+}
+
+void Server::OnWorkerDrained() {
+  loop_.Post([this] {
+    const bool all = std::all_of(workers_.begin(), workers_.end(),
+                                 [](const auto& worker) { return worker->drained(); });
+    if (all) Finish();
+  });
+}
+
+void Server::Finish() {
+  if (std::exchange(finished_, true)) return;
+  admin_.reset();
+  for (const auto& worker : workers_) worker->Stop();
+  for (const auto& discovery : discoveries_) discovery->Stop();
+  for (uv_signal_t& handle : signals_) uv_close(reinterpret_cast<uv_handle_t*>(&handle), nullptr);
+  uv_close(reinterpret_cast<uv_handle_t*>(&timer_), nullptr);
+  loop_.Stop();
+  Log(LogLevel::kInfo, "stopped", {});
+}
+
+}  // namespace weir

@@ -1,0 +1,100 @@
+// The process: listeners, workers, discovery, admin HTTP, signals; and the thread that controls
+// them all.
+//
+// The control thread accepts connections and deals them to the workers, each to the one with the
+// fewest, because hashing them by SO_REUSEPORT alone leaves cores idle when there are few long-lived
+// ones (envoyproxy/envoy issue 19436). It is idle otherwise.
+#ifndef WEIR_PROXY_SERVER_H_
+#define WEIR_PROXY_SERVER_H_
+
+#include <uv.h>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "proxy/admin.h"
+#include "proxy/backend/discovery.h"
+#include "proxy/config.h"
+#include "proxy/loop.h"
+#include "proxy/node_states.h"
+#include "proxy/worker.h"
+#include "routing/command_policy.h"
+#include "routing/upstream_url.h"
+
+namespace weir {
+
+class Listener;
+
+class Server final : public AdminSource {
+ public:
+  explicit Server(Config config);
+  ~Server();
+
+  // Sets everything up and serves until a signal. An error, if it could not start; the message is
+  // for people.
+  absl::Status Run();
+
+  // ---- for workers, from any thread
+  const Config& config() const { return config_; }
+  size_t worker_count() const { return worker_count_; }
+  const std::vector<std::unique_ptr<Worker>>& workers() const { return workers_; }
+  const UpstreamUrl& url(size_t upstream) const { return urls_[upstream]; }
+  // Whether clients must authenticate before anything else.
+  bool NeedsAuth() const { return needs_auth_; }
+  void ReportNode(const std::string& upstream, const std::string& node, bool up,
+                  const std::string& cause);
+  void AddMetrics(std::shared_ptr<const MetricsSource> source);
+  void OnWorkerDrained();
+  // The "# Weir" section of INFO, for a client of this worker.
+  std::string InfoText(int worker);
+
+  // ---- AdminSource, from admin's threads
+  std::vector<uint64_t> HeartbeatAgesMs() override;
+  std::vector<std::string> NotReady() override;
+  std::vector<std::shared_ptr<const MetricsSource>> MetricsSources() override;
+
+ private:
+  friend class Listener;
+
+  absl::Status Prepare();
+  absl::Status OpenListeners();
+  void StartDiscovery();
+  void Begin();
+  void Deal(int fd, int listener);
+  void WatchSignals();
+  void OnSignal(int number);
+  void StartWatchdog();
+  void Drain();
+  void Finish();
+
+  const Config config_;
+  const size_t worker_count_;
+  bool needs_auth_ = false;
+  std::vector<UpstreamUrl> urls_;
+  CommandPolicy policy_;
+  Loop loop_;
+  NodeStates nodes_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::vector<std::unique_ptr<Listener>> listeners_;
+  std::vector<std::unique_ptr<Discovery>> discoveries_;
+  std::unique_ptr<Admin> admin_;
+  uv_signal_t signals_[3];
+  uv_timer_t timer_;     // first for the start, then for the watchdog
+  uint64_t started_ns_ = 0;
+  uint64_t last_client_id_ = 0;
+  Counter clients_refused_;
+  bool serving_ = false;
+  bool finished_ = false;
+  std::atomic<bool> draining_{false};
+  std::mutex metrics_mutex_;
+  std::vector<std::shared_ptr<const MetricsSource>> metrics_;  // guarded by metrics_mutex_
+};
+
+}  // namespace weir
+
+#endif  // WEIR_PROXY_SERVER_H_

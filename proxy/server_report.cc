@@ -1,0 +1,72 @@
+// What the process tells about itself: INFO's section, readiness, metrics.
+#include <unistd.h>
+
+#include "plugins/text.h"
+#include "proxy/server.h"
+
+namespace weir {
+
+std::string Server::InfoText(int worker) {
+  uint64_t clients = 0, accepted = 0, in_flight = 0, links = 0, buffers = 0;
+  uint64_t timed_out = 0, unknown = 0, retried = 0, denied = 0;
+  std::string by_worker;
+  for (const auto& w : workers_) {
+    const WorkerStats& stats = w->stats();
+    clients += stats.clients.Get();
+    accepted += stats.clients_accepted.Get();
+    in_flight += stats.requests_in_flight.Get();
+    links += stats.links.Get();
+    buffers += stats.buffer_bytes.Get();
+    timed_out += stats.requests_timed_out.Get();
+    unknown += stats.requests_unknown.Get();
+    retried += stats.requests_retried.Get();
+    denied += stats.requests_denied.Get();
+    if (!by_worker.empty()) by_worker += ",";
+    by_worker += std::to_string(stats.clients.Get());
+  }
+  std::string text = Concat("# Weir\r\nweir_version:", WEIR_VERSION, "\r\nweir_process_id:",
+                            ::getpid(), "\r\nweir_uptime_in_seconds:",
+                            (uv_hrtime() - started_ns_) / 1'000'000'000, "\r\nweir_workers:",
+                            workers_.size(), "\r\nweir_worker:", worker, "\r\n");
+  text += Concat("weir_clients:", clients, "\r\nweir_clients_by_worker:", by_worker,
+                 "\r\nweir_clients_max:", config_.limits.clients_max,
+                 "\r\nweir_clients_accepted:", accepted, "\r\nweir_requests_in_flight:", in_flight,
+                 "\r\nweir_requests_timed_out:", timed_out, "\r\nweir_requests_unknown:", unknown,
+                 "\r\nweir_requests_retried:", retried, "\r\nweir_requests_denied:", denied, "\r\n");
+  text += Concat("weir_links:", links, "\r\nweir_buffer_bytes:", buffers,
+                 "\r\nweir_memory_bytes_max:", config_.limits.memory_bytes_max, "\r\n");
+  for (const NodeStates::State& node : nodes_.All()) {
+    text += Concat("weir_node:upstream=", node.upstream, ",node=", node.node,
+                   ",state=", node.up ? "up" : "down", "\r\n");
+  }
+  return text;
+}
+
+void Server::AddMetrics(std::shared_ptr<const MetricsSource> source) {
+  const std::lock_guard lock(metrics_mutex_);
+  metrics_.push_back(std::move(source));
+}
+
+std::vector<std::shared_ptr<const MetricsSource>> Server::MetricsSources() {
+  const std::lock_guard lock(metrics_mutex_);
+  return metrics_;
+}
+
+std::vector<uint64_t> Server::HeartbeatAgesMs() {
+  std::vector<uint64_t> ages;
+  const uint64_t now_ns = uv_hrtime();
+  for (const auto& worker : workers_) {
+    const uint64_t beat_ns = worker->beat_ns();
+    ages.push_back(now_ns > beat_ns ? (now_ns - beat_ns) / 1'000'000 : 0);
+  }
+  return ages;
+}
+
+std::vector<std::string> Server::NotReady() {
+  if (draining_) return {"draining"};
+  std::vector<std::string> names;
+  for (const UpstreamConfig& upstream : config_.upstreams) names.push_back(upstream.name);
+  return nodes_.NotReady(names);
+}
+
+}  // namespace weir

@@ -1,0 +1,163 @@
+// One thread that serves clients: its loop, sessions, upstreams, plugins and counters.
+//
+// Nothing here is shared with other workers while requests flow. Calls from other threads come
+// through Post(); what others may read at any time is in stats() and beat().
+#ifndef WEIR_PROXY_WORKER_H_
+#define WEIR_PROXY_WORKER_H_
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "plugins/chain.h"
+#include "plugins/host.h"
+#include "plugins/plugin.h"
+#include "proxy/backend/upstream.h"
+#include "proxy/config.h"
+#include "proxy/loop.h"
+#include "resp/request_parser.h"
+
+namespace weir {
+
+class Server;
+class Session;
+struct Conversation;
+
+class Worker final : public Host, public Hold::Target {
+ public:
+  // `server` outlives it. `snapshots` has one for each upstream of the configuration, in its order.
+  Worker(Server* server, int index,
+         const std::vector<std::shared_ptr<const UpstreamSnapshot>>& snapshots);
+  ~Worker();
+
+  // Builds the plugins; an error names the plugin. Before Start.
+  absl::Status BuildChain();
+  void Start();
+  // Waits for the thread, after Stop.
+  void Join();
+
+  // ---- from the control thread
+  void Post(std::function<void()> call) { loop_.Post(std::move(call)); }
+  void Adopt(int fd, uint64_t id, int listener);
+  void SetSnapshot(int upstream, std::shared_ptr<const UpstreamSnapshot> snapshot);
+  // Lets what is in flight end, at most for `timeout_ms`, then closes what is left.
+  void Drain(uint64_t timeout_ms);
+  // After `drained()` of all workers: ends the thread.
+  void Stop();
+  bool drained() const { return drained_.load(std::memory_order_relaxed); }
+  const WorkerStats& stats() { return context().stats; }
+  // Connections dealt to it and not yet closed.
+  int64_t connections() const { return connections_.load(std::memory_order_relaxed); }
+  // When its loop last turned, on the monotonic clock.
+  uint64_t beat_ns() const { return beat_ns_.load(std::memory_order_relaxed); }
+
+  // ---- for sessions and the dispatcher, on its thread
+  LoopContext& context() { return loop_.context(); }
+  uv_loop_t* loop() { return loop_.uv(); }
+  const Config& config() const { return config_; }
+  Chain& chain() { return chain_; }
+  RequestParser& parser() { return parser_; }
+  Upstream& UpstreamOf(int listener) { return *upstreams_[upstream_of_listener_[listener]]; }
+  Upstream& UpstreamByIndex(int i) { return *upstreams_[static_cast<size_t>(i)]; }
+  std::string_view ListenerAddress(int listener) const {
+    return config_.listeners[static_cast<size_t>(listener)].address;
+  }
+  size_t session_words() const { return session_words_; }
+  void InitConversation(Conversation& conversation, int listener);
+  LinkKey KeyOf(const Conversation& conversation, int listener);
+  std::string TooManyLinksLine(int listener);
+  uint64_t DeadlineMs(int listener, const CommandEntry* entry);
+  uint32_t depth_max() const { return depth_max_; }
+  uint32_t depth_resume() const { return depth_max_ / 2; }
+  size_t output_bytes_max() const { return output_bytes_max_; }
+  size_t output_pause_bytes() const { return output_pause_bytes_; }
+  size_t output_resume_bytes() const { return output_pause_bytes_ / 4; }
+  // A chunk with at least `room_min` bytes of room, which other clients' bytes may share.
+  ChunkRef SharedChunk(size_t room_min);
+
+  bool OverMemory() { return context().chunks.bytes_in_use() > memory_bytes_max_; }
+  void PauseForMemory(Session* session);
+  void WatchSlowReader(Session* session) { slow_readers_.push_back(session); }
+  void Remove(Session* session);
+
+  // A number by which others may refer to a session's request for as long as it waits.
+  uint64_t TakeTicket(Session* session, Request* request);
+  void ForgetTickets(const Session* session);
+  // Runs `visit` on all workers; the request's task combines what they say.
+  void Gather(Session* session, Request* request,
+              std::function<void(ClientTable&, std::string*)> visit);
+  std::string InfoText();
+  std::vector<std::string> Explain(Session& session, const std::vector<std::string_view>& args);
+
+  // ---- Hold::Target
+  void Resume(uint64_t ticket) override;
+  void Answer(uint64_t ticket, std::string reply) override;
+
+  // ---- Host
+  int worker() const override { return index_; }
+  uint64_t NowNs() override { return context().NowNs(); }
+  int upstreams() const override { return static_cast<int>(upstreams_.size()); }
+  const std::string& UpstreamName(int upstream) const override;
+  std::unique_ptr<HostTimer> After(uint64_t delay_ms, std::function<void()> call) override;
+  void Call(int upstream, std::string_view key, std::string request,
+            std::function<void(std::string_view reply)> done) override;
+  void Log(std::string_view event, std::string_view detail) override;
+  size_t TakeSessionSlot() override { return session_words_++; }
+  void AddMetrics(std::shared_ptr<MetricsSource> source) override;
+
+ private:
+  struct Ticket {
+    Session* session;
+    Request* request;  // null: a plugin's hold
+  };
+  class Table;
+
+  void Run();
+  void OnTick();
+  void SweepSessions(uint64_t now_ms);
+  void RelieveMemory();
+  void Visit(uint64_t asker, const std::function<void(ClientTable&, std::string*)>& visit,
+             std::string* out);
+  void FinishGather(uint64_t ticket, const std::vector<std::string>& parts);
+
+  Server* const server_;
+  const int index_;
+  const Config& config_;
+  std::vector<size_t> upstream_of_listener_;
+  const uint32_t depth_max_;
+  const size_t output_bytes_max_;
+  const size_t output_pause_bytes_;
+  const size_t memory_bytes_max_;
+  uint64_t sweep_interval_ms_ = 1000;
+
+  Loop loop_;
+  RequestParser parser_;
+  std::vector<std::unique_ptr<Upstream>> upstreams_;
+  size_t session_words_ = 0;
+  Chain chain_;
+  uv_timer_t tick_;
+  ChunkRef shared_chunk_;
+  Session* sessions_ = nullptr;
+  size_t session_count_ = 0;
+  std::vector<Session*> memory_waiters_;
+  std::vector<Session*> slow_readers_;
+  absl::flat_hash_map<uint64_t, Ticket> tickets_;
+  uint64_t last_ticket_ = 0;
+  uint64_t next_tick_ns_ = 0;
+  uint64_t last_sweep_ms_ = 0;
+  uint64_t drain_until_ms_ = 0;  // 0: not draining
+  std::atomic<int64_t> connections_{0};
+  std::atomic<uint64_t> beat_ns_{0};
+  std::atomic<bool> drained_{false};
+  std::thread thread_;
+};
+
+}  // namespace weir
+
+#endif  // WEIR_PROXY_WORKER_H_

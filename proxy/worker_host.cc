@@ -1,0 +1,179 @@
+// What a worker lends to its plugins, and what it tells about itself and its clients.
+#include <atomic>
+#include <memory>
+#include <utility>
+
+#include "plugins/text.h"
+#include "proxy/backend/call.h"
+#include "proxy/client/session.h"
+#include "proxy/log.h"
+#include "proxy/server.h"
+#include "proxy/worker.h"
+#include "routing/plan.h"
+
+namespace weir {
+namespace {
+
+class LoopTimer final : public HostTimer {
+ public:
+  LoopTimer(uv_loop_t* loop, uint64_t delay_ms, std::function<void()> call)
+      : timer_(new Handle{.uv = {}, .call = std::move(call)}) {
+    uv_timer_init(loop, &timer_->uv);
+    timer_->uv.data = timer_;
+    uv_timer_start(
+        &timer_->uv,
+        [](uv_timer_t* uv) {
+          // The call may destroy the timer, and with it the function.
+          const std::function<void()> call = std::move(static_cast<Handle*>(uv->data)->call);
+          if (call) call();
+        },
+        delay_ms, 0);
+  }
+  ~LoopTimer() override {
+    uv_close(reinterpret_cast<uv_handle_t*>(&timer_->uv),
+             [](uv_handle_t* uv) { delete static_cast<Handle*>(uv->data); });
+  }
+  LoopTimer(const LoopTimer&) = delete;
+  LoopTimer& operator=(const LoopTimer&) = delete;
+
+ private:
+  // The loop knows it until its close callback, longer than its owner may live.
+  struct Handle {
+    uv_timer_t uv;
+    std::function<void()> call;
+  };
+  Handle* const timer_;
+};
+
+std::string_view StateName(Link::State state) {
+  switch (state) {
+    case Link::State::kIdle: return "not connected";
+    case Link::State::kConnecting: return "connecting";
+    case Link::State::kGated: return "handshaking";
+    case Link::State::kReady: return "connected";
+    case Link::State::kBackoff: return "waiting to reconnect";
+    case Link::State::kClosed: return "closed";
+  }
+  return "";
+}
+
+}  // namespace
+
+// ---- Host
+
+const std::string& Worker::UpstreamName(int upstream) const {
+  return config_.upstreams[static_cast<size_t>(upstream)].name;
+}
+
+std::unique_ptr<HostTimer> Worker::After(uint64_t delay_ms, std::function<void()> call) {
+  return std::make_unique<LoopTimer>(loop(), delay_ms, std::move(call));
+}
+
+void Worker::Call(int upstream, std::string_view /*key*/, std::string request,
+                  std::function<void(std::string_view reply)> done) {
+  CallUpstream(&context(), &UpstreamByIndex(upstream), nullptr, std::move(request), false,
+               std::move(done));
+}
+
+void Worker::Log(std::string_view event, std::string_view detail) {
+  weir::Log(LogLevel::kInfo, event, {{"worker", index_}, {"detail", detail}});
+}
+
+void Worker::AddMetrics(std::shared_ptr<MetricsSource> source) {
+  server_->AddMetrics(std::move(source));
+}
+
+// ---- commands about clients
+
+// This worker's clients, for one asking client.
+class Worker::Table final : public ClientTable {
+ public:
+  Table(Worker* worker, uint64_t asker) : worker_(worker), asker_(asker) {}
+
+  void ForEach(const std::function<void(const ClientRow&)>& visit) const override {
+    for (const Session* s = worker_->sessions_; s != nullptr; s = s->next) visit(s->Row());
+  }
+  bool Kill(uint64_t id) override {
+    for (Session* s = worker_->sessions_; s != nullptr; s = s->next) {
+      if (s->id() != id) continue;
+      if (id == asker_) {
+        s->KillAfterReplies();
+      } else {
+        s->Close();
+      }
+      return true;
+    }
+    return false;
+  }
+
+ private:
+  Worker* const worker_;
+  const uint64_t asker_;
+};
+
+void Worker::Visit(uint64_t asker, const std::function<void(ClientTable&, std::string*)>& visit,
+                   std::string* out) {
+  Table table(this, asker);
+  visit(table, out);
+}
+
+void Worker::Gather(Session* session, Request* request,
+                    std::function<void(ClientTable&, std::string*)> visit) {
+  struct Parts {
+    std::vector<std::string> texts;
+    std::atomic<size_t> missing;
+    std::function<void(ClientTable&, std::string*)> visit;
+  };
+  const uint64_t ticket = TakeTicket(session, request);
+  const uint64_t asker = session->id();
+  auto parts = std::make_shared<Parts>();
+  const std::vector<std::unique_ptr<Worker>>& workers = server_->workers();
+  parts->texts.resize(workers.size());
+  parts->missing = workers.size();
+  parts->visit = std::move(visit);
+  for (size_t i = 0; i < workers.size(); ++i) {
+    Worker* const worker = workers[i].get();
+    worker->Post([this, worker, i, asker, ticket, parts] {
+      worker->Visit(asker, parts->visit, &parts->texts[i]);
+      if (--parts->missing == 0) {
+        Post([this, ticket, parts] { FinishGather(ticket, parts->texts); });
+      }
+    });
+  }
+}
+
+void Worker::FinishGather(uint64_t ticket, const std::vector<std::string>& parts) {
+  const auto found = tickets_.find(ticket);
+  if (found == tickets_.end()) return;
+  const Ticket waiting = found->second;
+  tickets_.erase(found);
+  waiting.session->AnswerTicket(waiting.request, parts);
+}
+
+std::string Worker::InfoText() { return server_->InfoText(index_); }
+
+std::vector<std::string> Worker::Explain(Session& session,
+                                         const std::vector<std::string_view>& args) {
+  Upstream& upstream = UpstreamOf(session.listener_index());
+  const UpstreamSnapshot& known = upstream.snapshot();
+  const ArgList list(absl::MakeConstSpan(args));
+  const Plan plan = MakePlan(*known.routing, *known.topology, list);
+  std::vector<std::string> lines;
+  lines.push_back(Concat("upstream: ", upstream.config().name, " (", upstream.url().ToString(), ")"));
+  const std::vector<std::string_view> names = chain_.names();
+  lines.push_back(Concat("plugins: ", names.empty() ? std::string("none") : weir::Join(names, ", ")));
+  for (std::string& line : chain_.Explain(list, plan.entry)) lines.push_back(std::move(line));
+  for (std::string& line : ExplainPlan(plan, *known.topology, list)) lines.push_back(std::move(line));
+  if (plan.kind == PlanKind::kSingle) {
+    const LinkKey& key = session.group()->key();
+    const Link* link = session.group()->Shared(session.id());
+    lines.push_back(Concat("link: RESP", int{key.protocol_version}, ", db ", key.db, ", user ",
+                           key.user.empty() ? std::string_view("default") : key.user, ", ",
+                           link == nullptr ? std::string_view("none left")
+                                           : StateName(link->state()),
+                           ", ", link == nullptr ? 0 : link->in_flight(), " in flight"));
+  }
+  return lines;
+}
+
+}  // namespace weir
