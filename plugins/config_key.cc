@@ -157,8 +157,11 @@ absl::Status ReadPluginKeys(const PluginConfig& config, std::span<const ConfigKe
 
 std::string QuoteToml(std::string_view text) {
   std::string quoted = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') {
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (text.substr(i, 2) == "${") {
+      quoted += "$$";
+    } else if (c == '"' || c == '\\') {
       quoted += '\\';
       quoted += c;
     } else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {

@@ -72,7 +72,7 @@ absl::Status ReadPluginKeys(const PluginConfig& config, std::span<const ConfigKe
 // A field's value as TOML: `true`, `42`, `"text"`, `["a", "b"]`; "" for a kTree.
 std::string FormatField(const ConfigKey& key, const void* object);
 
-// `text` as a TOML string, quotes included.
+// `text` as a TOML string, quotes included; a plain ${ is written $${, as files want it.
 std::string QuoteToml(std::string_view text);
 
 // FieldOf<&Struct::member>(): the field of a member, its type taken from the member's.

@@ -148,6 +148,10 @@ TEST(ConfigKey, FormatsFieldsAsToml) {
   EXPECT_EQ(FormatField(kKeys[5], &settings), "");
 }
 
+TEST(QuoteToml, EscapesWhatAFileWouldFillIn) {
+  EXPECT_EQ(QuoteToml("a${B}$c$${"), R"("a$${B}$c$$${")");
+}
+
 TEST(Printable, EscapesAndCuts) {
   EXPECT_EQ(Printable("a\n\x1b[31m"), "a\\x0a\\x1b[31m");
   EXPECT_EQ(Printable(std::string(1000, 'x')), std::string(80, 'x') + "...");
