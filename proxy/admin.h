@@ -5,8 +5,8 @@
 //   GET /readyz   200 while clients can be served, else 503 with a line for each reason
 //   GET /         what there is
 //
-// It has few threads of its own (civetweb's), so that a scrape takes nothing from a worker and a
-// worker that hangs can still be told of. Requests are bounded in size and time.
+// It has a thread of its own, so that a scrape takes nothing from a worker and a worker that hangs
+// can still be told of.
 #ifndef WEIR_PROXY_ADMIN_H_
 #define WEIR_PROXY_ADMIN_H_
 
@@ -14,17 +14,16 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "plugins/metrics_source.h"
-
-struct mg_connection;
-struct mg_context;
+#include "proxy/http_server.h"
 
 namespace weir {
 
-// What the process tells its admin HTTP. All of it is called on admin threads, several at a time.
+// What the process tells its admin HTTP. All of it is called on the admin thread.
 class AdminSource {
  public:
   // For each worker by its index, how long ago its loop last said that it turns.
@@ -44,24 +43,19 @@ class Admin {
   static constexpr uint64_t kHeartbeatAgeMaxMs = 5000;  // older: the worker hangs
 
   // Listens on `address` ("127.0.0.1:9380", "[::1]:9380"; port 0: the system chooses) and answers
-  // from then on. `source` outlives it. Unavailable says why the address cannot be listened on.
+  // from then on. `source` outlives it. FailedPrecondition says why the address cannot be had.
   static absl::StatusOr<std::unique_ptr<Admin>> Start(std::string_view address,
                                                       AdminSource* source);
-  // Waits for requests in progress.
-  ~Admin();
-  Admin(const Admin&) = delete;
-  Admin& operator=(const Admin&) = delete;
+  // Stops at once, but for a call of the source that is in progress.
+  ~Admin() = default;
 
   // Where it listens: `address` with the port that the system chose.
-  const std::string& address() const { return address_; }
+  const std::string& address() const { return server_->address(); }
 
  private:
-  explicit Admin(AdminSource* source) : source_(source) {}
-  static int OnHttpRequest(mg_connection* connection);
+  explicit Admin(std::unique_ptr<HttpServer> server) : server_(std::move(server)) {}
 
-  AdminSource* const source_;
-  mg_context* context_ = nullptr;
-  std::string address_;
+  const std::unique_ptr<HttpServer> server_;
 };
 
 }  // namespace weir

@@ -1,0 +1,200 @@
+// Admin HTTP, asked over real sockets on a port that the system chose.
+#include "proxy/admin.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <mutex>
+#include <thread>
+
+#include "plugins/text.h"
+#include "proxy/net/address.h"
+#include "proxy/node_states.h"
+#include "proxy/process_metrics.h"
+#include "proxy/stats.h"
+#include "tests/proxy/http_client.h"
+#include "tests/proxy/promtool.h"
+
+namespace weir {
+namespace {
+
+using harness::Get;
+using harness::HttpReply;
+using harness::SendHttp;
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+using testing::StartsWith;
+
+class FakeProcess final : public AdminSource {
+ public:
+  std::vector<uint64_t> HeartbeatAgesMs() override {
+    const std::lock_guard lock(mutex_);
+    return ages_ms_;
+  }
+  std::vector<std::string> NotReady() override {
+    const std::lock_guard lock(mutex_);
+    return not_ready_;
+  }
+  std::vector<std::shared_ptr<const MetricsSource>> MetricsSources() override {
+    return {std::make_shared<ProcessMetrics>(
+        std::vector<const WorkerStats*>{&stats_[0], &stats_[1]}, &nodes_)};
+  }
+
+  void SetAges(std::vector<uint64_t> ages_ms) {
+    const std::lock_guard lock(mutex_);
+    ages_ms_ = std::move(ages_ms);
+  }
+  void SetNotReady(std::vector<std::string> reasons) {
+    const std::lock_guard lock(mutex_);
+    not_ready_ = std::move(reasons);
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<uint64_t> ages_ms_ = {0, 0};
+  std::vector<std::string> not_ready_;
+  WorkerStats stats_[2];
+  NodeStates nodes_;
+};
+
+uint16_t PortOf(const Admin& admin) {
+  const std::string& address = admin.address();
+  return static_cast<uint16_t>(std::stoi(address.substr(address.rfind(':') + 1)));
+}
+
+class AdminTest : public testing::Test {
+ protected:
+  AdminTest() : admin_(Admin::Start("127.0.0.1:0", &process_).value()), port_(PortOf(*admin_)) {}
+
+  FakeProcess process_;
+  const std::unique_ptr<Admin> admin_;
+  const uint16_t port_;
+};
+
+TEST_F(AdminTest, SaysWhereItListens) {
+  EXPECT_NE(port_, 0);
+  EXPECT_EQ(admin_->address(), Concat("127.0.0.1:", port_));
+}
+
+TEST_F(AdminTest, HasAnIndex) {
+  const HttpReply reply = Get(port_, "/");
+  EXPECT_EQ(reply.status, 200);
+  EXPECT_THAT(reply.body,
+              AllOf(HasSubstr("/metrics"), HasSubstr("/healthz"), HasSubstr("/readyz")));
+  EXPECT_THAT(reply.headers, HasSubstr(Concat("Content-Length: ", reply.body.size(), "\r\n")));
+}
+
+TEST_F(AdminTest, ServesMetricsThatPrometheusLikes) {
+  const HttpReply reply = Get(port_, "/metrics");
+  EXPECT_EQ(reply.status, 200);
+  EXPECT_THAT(reply.headers,
+              HasSubstr("Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n"));
+  EXPECT_THAT(reply.body, HasSubstr("\nweir_clients{worker=\"1\"} 0\n"));
+  EXPECT_EQ(harness::CheckWithPromtool(reply.body), "");
+  EXPECT_EQ(Get(port_, "/metrics?name=weir_clients").status, 200);
+}
+
+TEST_F(AdminTest, NamesWorkersThatHang) {
+  EXPECT_EQ(Get(port_, "/healthz").body, "ok\n");
+  process_.SetAges({Admin::kHeartbeatAgeMaxMs, 7200});
+  const HttpReply reply = Get(port_, "/healthz");
+  EXPECT_EQ(reply.status, 503);
+  EXPECT_EQ(reply.body, "worker 1: its event loop has not turned for 7200 ms\n");
+  process_.SetAges({0, 0});
+  EXPECT_EQ(Get(port_, "/healthz").status, 200);
+}
+
+TEST_F(AdminTest, SaysWhyItIsNotReady) {
+  EXPECT_EQ(Get(port_, "/readyz").body, "ok\n");
+  process_.SetNotReady({"draining", "upstream default: no node is up"});
+  const HttpReply reply = Get(port_, "/readyz");
+  EXPECT_EQ(reply.status, 503);
+  EXPECT_EQ(reply.body, "draining\nupstream default: no node is up\n");
+  EXPECT_EQ(Get(port_, "/healthz").status, 200);
+}
+
+TEST_F(AdminTest, AnswersHeadWithoutTheBody) {
+  const HttpReply reply = Get(port_, "/healthz", "HEAD");
+  EXPECT_EQ(reply.status, 200);
+  EXPECT_EQ(reply.body, "");
+  EXPECT_THAT(reply.headers, HasSubstr("Content-Length: 3\r\n"));
+}
+
+TEST_F(AdminTest, RefusesOtherMethods) {
+  for (const char* method : {"POST", "PUT", "DELETE", "OPTIONS"}) {
+    const HttpReply reply = Get(port_, "/metrics", method);
+    EXPECT_EQ(reply.status, 405) << method;
+    EXPECT_THAT(reply.headers, HasSubstr("Allow: GET, HEAD\r\n"));
+  }
+  EXPECT_EQ(
+      SendHttp(port_, "POST /readyz HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello").status,
+      405);
+}
+
+TEST_F(AdminTest, KnowsNoOtherPage) {
+  for (const char* path : {"/metric", "/metrics/", "/etc/passwd", "/../../../../etc/passwd",
+                           "/%2e%2e/etc/passwd", "/index.html", "/readyz%00", "/METRICS"}) {
+    const HttpReply reply = Get(port_, path);
+    EXPECT_EQ(reply.status, 404) << path;
+    EXPECT_THAT(reply.body, Not(HasSubstr("root:"))) << path;
+  }
+}
+
+TEST_F(AdminTest, ServesSeveralAtOnce) {
+  std::vector<std::thread> clients;
+  for (int i = 0; i < 8; ++i) {
+    clients.emplace_back([this] {
+      for (int n = 0; n < 20; ++n) {
+        EXPECT_EQ(Get(port_, n % 2 == 0 ? "/metrics" : "/readyz").status, 200);
+      }
+    });
+  }
+  for (std::thread& client : clients) client.join();
+}
+
+TEST(Admin, SaysWhichAddressItCannotHave) {
+  FakeProcess process;
+  const harness::Fd other = harness::ListenOn(0);
+  const std::string address = Address::LocalOf(other.get()).ToString();
+  const auto admin = Admin::Start(address, &process);
+  ASSERT_FALSE(admin.ok());
+  EXPECT_EQ(Message(admin.status()),
+            Concat("admin HTTP cannot listen on ", address, ": Address already in use"));
+  EXPECT_THAT(std::string(Message(Admin::Start("192.0.2.1:0", &process).status())),
+              HasSubstr("Cannot assign requested address"));
+  EXPECT_FALSE(Admin::Start("localhost:0", &process).ok());
+}
+
+// A new process takes over while the old one still drains.
+TEST(Admin, LetsOldAndNewListenSideBySide) {
+  FakeProcess process;
+  auto old_admin = Admin::Start("127.0.0.1:0", &process);
+  ASSERT_TRUE(old_admin.ok());
+  const auto new_admin = Admin::Start((*old_admin)->address(), &process);
+  ASSERT_TRUE(new_admin.ok()) << Message(new_admin.status());
+  old_admin->reset();
+  EXPECT_EQ(Get(PortOf(**new_admin), "/healthz").status, 200);
+}
+
+TEST(Admin, ListensOnIpv6) {
+  FakeProcess process;
+  const auto admin = Admin::Start("[::1]:0", &process);
+  ASSERT_TRUE(admin.ok()) << Message(admin.status());
+  EXPECT_THAT((*admin)->address(), StartsWith("[::1]:"));
+}
+
+TEST(Admin, CanBeStoppedAndStartedAgain) {
+  FakeProcess process;
+  auto admin = Admin::Start("127.0.0.1:0", &process);
+  ASSERT_TRUE(admin.ok());
+  const std::string address = (*admin)->address();
+  EXPECT_EQ(Get(PortOf(**admin), "/healthz").status, 200);
+  admin->reset();
+  admin = Admin::Start(address, &process);
+  ASSERT_TRUE(admin.ok()) << Message(admin.status());
+  EXPECT_EQ(Get(PortOf(**admin), "/healthz").status, 200);
+}
+
+}  // namespace
+}  // namespace weir
