@@ -7,6 +7,8 @@
 #include <cstring>
 #include <limits>
 
+#include "resp/short_number.h"
+
 namespace weir {
 namespace {
 
@@ -54,7 +56,7 @@ bool IsNumberType(char type) {
 // thing that it skips ends, and nullptr when it is incomplete or malformed.
 
 const char* SkipCrlf(const char* p, const char* end) {
-  return end - p >= 2 && p[0] == '\r' && p[1] == '\n' ? p + 2 : nullptr;
+  return end - p >= 2 && IsCrlf(p) ? p + 2 : nullptr;
 }
 
 // An unsigned number as Redis writes it (no sign, no leading zeros), with its CRLF.
@@ -62,7 +64,7 @@ inline const char* ReadNumber(const char* p, const char* end, uint64_t* number) 
   const char* const start = p;
   uint64_t value = 0;
   for (; p != end; ++p) {
-    const unsigned digit = static_cast<unsigned char>(*p) - unsigned{'0'};
+    const uint32_t digit = DigitAt(p);
     if (digit > 9) break;
     value = value * 10 + digit;
   }
@@ -72,12 +74,17 @@ inline const char* ReadNumber(const char* p, const char* end, uint64_t* number) 
   return SkipCrlf(p, end);
 }
 
-const char* SkipInteger(const char* p, const char* end) {
+// An integer's value, from after its ':'. What it is matters only where it might not fit 64 bits.
+inline const char* SkipInteger(const char* p, const char* end) {
   const bool negative = p != end && *p == '-';
+  const char* const start = p + negative;
+  for (p = start; p != end && DigitAt(p) <= 9;) ++p;
+  const ptrdiff_t digits = p - start;
+  if (digits == 0 || (*start == '0' && (digits > 1 || negative))) return nullptr;
+  if (digits < kDigitsMax) return SkipCrlf(p, end);
   uint64_t magnitude = 0;
-  p = ReadNumber(p + negative, end, &magnitude);
-  if (p == nullptr || !IsInteger(magnitude, negative)) return nullptr;
-  return negative && magnitude == 0 ? nullptr : p;
+  p = ReadNumber(start, end, &magnitude);
+  return p != nullptr && IsInteger(magnitude, negative) ? p : nullptr;
 }
 
 const char* SkipLine(const char* p, const char* end) {
@@ -98,6 +105,30 @@ inline const char* SkipPayload(const char* p, const char* end, uint64_t bytes) {
 // The null of RESP2, from its minus sign on ("$-1", "*-1").
 const char* SkipNull(const char* p, const char* end) {
   return end - p >= 4 && std::memcmp(p, "-1\r\n", 4) == 0 ? p + 4 : nullptr;
+}
+
+const char* SkipLongBulk(const char* p, const char* end) {
+  if (p != end && *p == '-') return SkipNull(p, end);
+  uint64_t bytes = 0;
+  p = ReadNumber(p, end, &bytes);
+  return p == nullptr ? nullptr : SkipPayload(p, end, bytes);
+}
+
+// A bulk string from its length on.
+inline const char* SkipBulk(const char* p, const char* end) {
+  if (end - p < kShortNumberBytes) return SkipLongBulk(p, end);
+  uint32_t bytes = 0;
+  const char* const payload = ReadShortNumber(p, &bytes);
+  if (payload == nullptr) return SkipLongBulk(p, end);
+  if (end - payload < ptrdiff_t{bytes} + 2) return nullptr;
+  p = payload + bytes;
+  return IsCrlf(p) ? p + 2 : nullptr;
+}
+
+// A simple string from after its '+'.
+inline const char* SkipStatus(const char* p, const char* end) {
+  if (end - p >= 4 && std::memcmp(p, "OK\r\n", 4) == 0) return p + 4;
+  return SkipLine(p, end);
 }
 
 // The element whose type byte is p[-1], if only RESP3 has that type. Adds to *left what it
@@ -133,28 +164,29 @@ const char* SkipResp3Element(const char* p, const char* end, uint64_t* left) {
   }
 }
 
+// An array's length, from after its '*'. Adds to *left what it announces.
+inline const char* SkipArrayHeader(const char* p, const char* end, uint64_t* left) {
+  if (p != end && *p == '-') return SkipNull(p, end);
+  uint64_t number = 0;
+  p = ReadNumber(p, end, &number);
+  if (p == nullptr || number > kReplyElementsMax) return nullptr;
+  *left += number;
+  return p;
+}
+
 // One frame of any type.
 template <bool kResp3>
-inline const char* SkipFrame(const char* p, const char* end) {
+const char* SkipFrame(const char* p, const char* end) {
   uint64_t left = 1;
   do {
     if (p == end) return nullptr;
-    uint64_t number = 0;
     switch (*p++) {
       case '$':
-        if (p != end && *p == '-') {
-          p = SkipNull(p, end);
-          break;
-        }
-        p = ReadNumber(p, end, &number);
-        if (p != nullptr) p = SkipPayload(p, end, number);
+        p = SkipBulk(p, end);
         break;
       case '+':
-        if (end - p >= 4 && std::memcmp(p, "OK\r\n", 4) == 0) {
-          p += 4;
-          break;
-        }
-        [[fallthrough]];
+        p = SkipStatus(p, end);
+        break;
       case '-':
         p = SkipLine(p, end);
         break;
@@ -162,13 +194,7 @@ inline const char* SkipFrame(const char* p, const char* end) {
         p = SkipInteger(p, end);
         break;
       case '*':
-        if (p != end && *p == '-') {
-          p = SkipNull(p, end);
-          break;
-        }
-        p = ReadNumber(p, end, &number);
-        if (number > kReplyElementsMax) return nullptr;
-        left += number;
+        p = SkipArrayHeader(p, end, &left);
         break;
       default:
         p = kResp3 ? SkipResp3Element(p, end, &left) : nullptr;
@@ -178,17 +204,27 @@ inline const char* SkipFrame(const char* p, const char* end) {
   return p;
 }
 
+// Whether ScanRun() leaves frames of this type to the caller.
+bool IsSpecial(char type) { return type == '-' || type == '!' || type == '>' || type == '|'; }
+
 template <bool kResp3>
 FrameRun ScanFrames(std::string_view data, size_t frames_max) {
   const char* p = data.data();
   const char* const end = p + data.size();
   size_t frames = 0;
-  while (frames < frames_max && p != end) {
-    if (*p == '-' || *p == '!' || *p == '>' || *p == '|') break;
-    const char* const next = SkipFrame<kResp3>(p, end);
+  for (; frames < frames_max && p != end; ++frames) {
+    const char* next = nullptr;
+    if (*p == '$') {
+      next = SkipBulk(p + 1, end);
+    } else if (*p == '+') {
+      next = SkipStatus(p + 1, end);
+    } else if (*p == ':') {
+      next = SkipInteger(p + 1, end);
+    } else if (!IsSpecial(*p)) {
+      next = SkipFrame<kResp3>(p, end);
+    }
     if (next == nullptr) break;
     p = next;
-    ++frames;
   }
   return {frames, static_cast<size_t>(p - data.data())};
 }
@@ -231,7 +267,7 @@ bool FrameScanner::TakeNumberByte(char c) {
     negative_ = true;
     return true;
   }
-  const unsigned digit = static_cast<unsigned char>(c) - unsigned{'0'};
+  const uint32_t digit = DigitAt(&c);
   const bool leading_zero = line_bytes_ != 0 && number_ == 0;
   if (digit > 9 || leading_zero || line_bytes_ == kDigitsMax) return false;
   number_ = number_ * 10 + digit;

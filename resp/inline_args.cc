@@ -68,23 +68,23 @@ bool TakeSingleQuoted(std::string_view line, size_t* i, std::string* out) {
   return false;
 }
 
+// Ends an argument outside of quotes. Vertical tab and form feed are white space to Redis
+// elsewhere, but not here.
+bool EndsArg(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
+
+bool IsQuote(char c) { return c == '"' || c == '\''; }
+
 // One argument, which starts at *i; *i is then after it.
 bool TakeArg(std::string_view line, size_t* i, std::string* out) {
-  while (*i < line.size()) {
-    const char c = line[*i];
-    // Vertical tab and form feed separate arguments only after another white space: Redis skips
-    // them there, but does not end an argument at one.
-    if (c == ' ' || c == '\t' || c == '\r' || c == '\n') return true;
-    ++*i;
-    if (c == '"' || c == '\'') {
-      if (!(c == '"' ? TakeDoubleQuoted(line, i, out) : TakeSingleQuoted(line, i, out))) {
-        return false;
-      }
-      return *i == line.size() || IsSpace(line[*i]);
-    }
-    out->push_back(c);
-  }
-  return true;
+  const size_t start = *i;
+  while (*i < line.size() && !EndsArg(line[*i]) && !IsQuote(line[*i])) ++*i;
+  out->append(line, start, *i - start);
+  if (*i == line.size() || EndsArg(line[*i])) return true;
+  // A closing quote ends the argument too, so there is no more of it.
+  const char quote = line[(*i)++];
+  const bool closed =
+      quote == '"' ? TakeDoubleQuoted(line, i, out) : TakeSingleQuoted(line, i, out);
+  return closed && (*i == line.size() || IsSpace(line[*i]));
 }
 
 }  // namespace
@@ -92,6 +92,7 @@ bool TakeArg(std::string_view line, size_t* i, std::string* out) {
 bool SplitInlineArgs(std::string_view line, InlineArgs* out) {
   out->bytes.clear();
   out->ends.clear();
+  out->bytes.reserve(line.size());
   for (size_t i = 0; i < line.size();) {
     if (IsSpace(line[i])) {
       ++i;

@@ -10,8 +10,8 @@
 #include <climits>
 #include <cstring>
 
-#include "resp/inline_args.h"
 #include "resp/reply_writer.h"
+#include "resp/short_number.h"
 #include "resp/wire_text.h"
 
 namespace weir {
@@ -26,23 +26,19 @@ constexpr int64_t kUnauthenticatedArgsMax = 10;
 constexpr int64_t kUnauthenticatedBulkBytesMax = 16384;
 
 // The shortest argument is "$0\r\n\r\n".
-constexpr size_t kArgBytesMin = 6;
-constexpr size_t kHeaderBytesMin = 4;
+constexpr int kArgBytesMin = 6;
+constexpr int kHeaderBytesMin = 4;
+static_assert(kArgBytesMin > kShortNumberBytes);  // after the '$'
 
-// A number with its CRLF, as nearly all are written: 1 to 9 digits. Returns the byte after the LF,
-// or nullptr for anything else, which is not necessarily an error.
-inline const char* ReadPlainNumber(const char* p, const char* end, uint32_t* number) {
-  uint32_t value = static_cast<unsigned char>(*p) - unsigned{'0'};
-  if (value > 9) return nullptr;
-  if (value == 0 && p[1] != '\r') return nullptr;
-  // The callers see to it that a whole shortest argument is there, so p[1] and p[2] are.
+// A number of up to 9 digits with its CRLF. Returns the byte after the LF, or nullptr for anything
+// else, which is not necessarily an error. There is at least one byte before `end`.
+const char* ReadPlainNumber(const char* p, const char* end, uint32_t* number) {
+  const char* const start = p;
   const char* const last = end - p > 9 ? p + 9 : end;
-  for (++p; p != last; ++p) {
-    const unsigned digit = static_cast<unsigned char>(*p) - unsigned{'0'};
-    if (digit > 9) break;
-    value = value * 10 + digit;
-  }
-  if (end - p < 2 || p[0] != '\r' || p[1] != '\n') return nullptr;
+  uint32_t value = 0;
+  for (; p != last && DigitAt(p) <= 9; ++p) value = value * 10 + DigitAt(p);
+  const bool leading_zero = *start == '0' && p - start > 1;
+  if (p == start || leading_zero || end - p < 2 || !IsCrlf(p)) return nullptr;
   *number = value;
   return p + 2;
 }
@@ -65,10 +61,12 @@ size_t FindLineEnd(std::string_view data, char mark, size_t from, size_t line_by
 RequestParser::RequestParser(const RequestLimits& limits)
     : limits_(limits),
       plain_bulk_bytes_max_(std::min<uint64_t>(limits.bulk_bytes_max, limits.request_bytes_max)),
+      plain_args_max_(plain_bulk_bytes_max_ < kShortNumberMax ? 0 : kSpansKept),
       spans_(kSpansKept) {}
 
 size_t RequestParser::memory_bytes() const {
-  return spans_.capacity() * sizeof(ArgSpan) + rewritten_.capacity() + error_.capacity();
+  return spans_.capacity() * sizeof(ArgSpan) + rewritten_.capacity() + error_.capacity() +
+         inline_args_.bytes.capacity() + inline_args_.ends.capacity() * sizeof(uint32_t);
 }
 
 // A burst of huge requests must not leave its memory behind.
@@ -77,7 +75,10 @@ void RequestParser::ReleaseExcess() {
     spans_.resize(kSpansKept);
     spans_.shrink_to_fit();
   }
-  if (rewritten_.capacity() > kRewrittenBytesKept) std::string().swap(rewritten_);
+  if (rewritten_.capacity() + inline_args_.bytes.capacity() > kRewrittenBytesKept) {
+    std::string().swap(rewritten_);
+    inline_args_ = InlineArgs();
+  }
 }
 
 ParseStatus RequestParser::Parse(ParseState* state, std::string_view data, ParsedRequest* out) {
@@ -93,25 +94,29 @@ bool RequestParser::ParseWhole(std::string_view data, bool authenticated, Parsed
   const char* const end = start + data.size();
   if (data.size() < kHeaderBytesMin + kArgBytesMin || *start != '*' || !authenticated) return false;
   uint32_t argc = 0;
-  const char* p = ReadPlainNumber(start + 1, end, &argc);
-  if (p == nullptr || argc == 0 || argc > kSpansKept) return false;
-  ArgSpan* const spans = spans_.data();
-  for (uint32_t i = 0; i < argc; ++i) {
-    if (static_cast<size_t>(end - p) < kArgBytesMin || *p != '$') return false;
+  const char* p = ReadShortNumber(start + 1, &argc);
+  if (p == nullptr || argc - 1 >= plain_args_max_) return false;
+  ArgSpan* span = spans_.data();
+  const ArgSpan* const spans_end = span + argc;
+  do {
+    if (end - p < kArgBytesMin || *p != '$') return false;
     uint32_t length = 0;
-    p = ReadPlainNumber(p + 1, end, &length);
-    if (p == nullptr || length > plain_bulk_bytes_max_) return false;
-    if (static_cast<size_t>(end - p) < size_t{length} + 2) return false;
-    spans[i] = {static_cast<uint32_t>(p - start), length};
-    p += length;
-    if (p[0] != '\r' || p[1] != '\n') return false;
+    const char* payload = ReadShortNumber(p + 1, &length);
+    if (payload == nullptr) {
+      payload = ReadPlainNumber(p + 1, end, &length);
+      if (payload == nullptr || length > plain_bulk_bytes_max_) return false;
+    }
+    if (end - payload < ptrdiff_t{length} + 2) return false;
+    *span = {static_cast<uint32_t>(payload - start), length};
+    p = payload + length;
+    if (!IsCrlf(p)) return false;
     p += 2;
-  }
+  } while (++span != spans_end);
   const size_t bytes = static_cast<size_t>(p - start);
   if (bytes > limits_.request_bytes_max) return false;
   out->wire = {start, bytes};
   out->consumed = bytes;
-  out->args = spans;
+  out->args = spans_.data();
   out->argc = argc;
   out->argc_declared = argc;
   out->rewritten = false;
@@ -271,23 +276,23 @@ RequestParser::Step RequestParser::ParseInline(ParseState* state, std::string_vi
   }
   state->Reset();
   const size_t line_bytes = lf != 0 && data[lf - 1] == '\r' ? lf - 1 : lf;
-  InlineArgs args;
-  if (!SplitInlineArgs(data.substr(0, line_bytes), &args)) {
+  if (!SplitInlineArgs(data.substr(0, line_bytes), &inline_args_)) {
     return Fail("unbalanced quotes in request");
   }
   out->consumed = lf + 1;
-  if (args.ends.empty()) return Step::kIgnored;
+  const std::vector<uint32_t>& ends = inline_args_.ends;
+  if (ends.empty()) return Step::kIgnored;
 
-  argc_ = static_cast<uint32_t>(args.ends.size());
+  argc_ = static_cast<uint32_t>(ends.size());
   if (argc_ > spans_.size()) spans_.resize(argc_);
   uint32_t begin = 0;
   for (uint32_t i = 0; i < argc_; ++i) {
-    spans_[i] = {begin, args.ends[i] - begin};
-    begin = args.ends[i];
+    spans_[i] = {begin, ends[i] - begin};
+    begin = ends[i];
   }
   out->args = spans_.data();
   out->argc = out->argc_declared = argc_;
-  Rewrite(args.bytes, out);
+  Rewrite(inline_args_.bytes, out);
   return Step::kDone;
 }
 

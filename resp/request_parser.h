@@ -26,6 +26,7 @@
 #include <string_view>
 #include <vector>
 
+#include "resp/inline_args.h"
 #include "resp/request_tail.h"
 
 namespace weir {
@@ -118,6 +119,7 @@ class RequestParser {
 
   const RequestLimits limits_;
   const uint64_t plain_bulk_bytes_max_;  // what ParseWhole accepts without a second thought
+  const uint32_t plain_args_max_;        // likewise; 0 if the limits leave no plain cases
   std::vector<ArgSpan> spans_;           // its size is what fits; argc_ says how many are in use
 
   // Scratch of one call.
@@ -127,6 +129,7 @@ class RequestParser {
   size_t end_ = 0;         // where the last complete argument ends, or the header
   std::string_view line_;  // the line that ReadLine found, without its end
 
+  InlineArgs inline_args_;
   std::string rewritten_;
   std::string error_;
   RequestTail tail_;
