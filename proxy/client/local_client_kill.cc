@@ -15,19 +15,26 @@
 namespace weir {
 namespace {
 
-// Reads the filters of the new form; nullopt when all are well-formed, else what Redis says.
+// Whether weir cannot tell by itself that there is such a user, or that there is none.
+bool OnlyRedisKnows(const AuthConfig& config, std::string_view user) {
+  return config.mode == AuthMode::kPassthrough ||
+         (config.mode == AuthMode::kNone && !IsUser(config, user));
+}
+
+// Reads the filters of the new form.
 class KillOptions {
  public:
-  explicit KillOptions(const LocalCall& call) : call_(call) {}
+  explicit KillOptions(const LocalCall& call) : call_(call), config_(*call.context.auth) {}
 
-  std::optional<LocalOutcome> Read(ClientFilter* filter) {
+  // Returns the error reply to the first that is wrong; those before it are then in `filter`.
+  std::optional<std::string> Read(ClientFilter* filter) {
     bool skip_me = true;
     for (uint32_t i = 2; i < call_.argc(); i += 2) {
-      if (i + 1 == call_.argc()) return SayError(RedisError::kSyntax);
+      if (i + 1 == call_.argc()) return ErrorReply(RedisError::kSyntax);
       const std::string_view value = call_.arg(i + 1);
       if (call_.Is(i, "skipme")) {
         skip_me = IsKeyword(value, "yes");
-        if (!skip_me && !IsKeyword(value, "no")) return SayError(RedisError::kSyntax);
+        if (!skip_me && !IsKeyword(value, "no")) return ErrorReply(RedisError::kSyntax);
       } else if (auto error = ReadFilter(i, value, filter)) {
         return error;
       }
@@ -37,27 +44,30 @@ class KillOptions {
   }
 
  private:
-  std::optional<LocalOutcome> ReadFilter(uint32_t i, std::string_view value, ClientFilter* filter) {
+  std::optional<std::string> ReadFilter(uint32_t i, std::string_view value, ClientFilter* filter) {
     if (call_.Is(i, "id")) return ReadId(value, filter);
     if (call_.Is(i, "maxage") && KnowsMaxAge()) return ReadMaxAge(value, filter);
     if (call_.Is(i, "type")) {
       filter->type = ParseClientType(value);
-      if (!filter->type) return SayError(RedisError::kUnknownClientType, value);
+      if (!filter->type) return ErrorReply(RedisError::kUnknownClientType, value);
     } else if (call_.Is(i, "addr")) {
       filter->address = CString(value);
     } else if (call_.Is(i, "laddr")) {
       filter->local_address = CString(value);
     } else if (call_.Is(i, "user")) {
       filter->user = value;
+      if (!OnlyRedisKnows(config_, value) && !IsUser(config_, value)) {
+        return ErrorReply(RedisError::kNoSuchUser, value);
+      }
     } else {
-      return SayError(RedisError::kSyntax);
+      return ErrorReply(RedisError::kSyntax);
     }
     return std::nullopt;
   }
 
-  static std::optional<LocalOutcome> ReadId(std::string_view value, ClientFilter* filter) {
+  static std::optional<std::string> ReadId(std::string_view value, ClientFilter* filter) {
     int64_t id = 0;
-    if (!ParseWireNumber(value, &id) || id < 1) return SayError(RedisError::kClientIdNotPositive);
+    if (!ParseWireNumber(value, &id) || id < 1) return ErrorReply(RedisError::kClientIdNotPositive);
     filter->id = static_cast<uint64_t>(id);
     return std::nullopt;
   }
@@ -66,17 +76,18 @@ class KillOptions {
     return ParseVersion(call_.context.server->version) >= MakeVersion(7, 4);
   }
 
-  static std::optional<LocalOutcome> ReadMaxAge(std::string_view value, ClientFilter* filter) {
+  static std::optional<std::string> ReadMaxAge(std::string_view value, ClientFilter* filter) {
     int64_t age_s = 0;
     if (!ParseWireNumber(value, &age_s)) {
-      return SayError("maxage is not an integer or out of range");
+      return ErrorReply("maxage is not an integer or out of range");
     }
-    if (age_s < 1) return SayError("maxage should be greater than 0");
+    if (age_s < 1) return ErrorReply("maxage should be greater than 0");
     filter->age_min_s = age_s;
     return std::nullopt;
   }
 
   const LocalCall& call_;
+  const AuthConfig& config_;
 };
 
 // Closes the clients of one worker that match; says how many in decimal.
@@ -115,49 +126,40 @@ LocalOutcome::Gather MakeGather(ClientFilter filter, bool old_form) {
   return gather;
 }
 
-// Only Redis knows whether there is such a user. It is told to close that user's client of an id
-// that no client has, which also asks it for permission.
-LocalOutcome AskUser(ClientFilter filter) {
+// Asks Redis whether there is such a user: to close that user's client of an id that no client has,
+// which also asks for permission. If there is, goes on: with the error of a later option, or to
+// work.
+LocalOutcome AskUser(ClientFilter filter, std::optional<std::string> error) {
   const std::string no_id = std::to_string(std::numeric_limits<int64_t>::max());
   LocalOutcome outcome;
   outcome.kind = LocalOutcome::Kind::kAsk;
   AppendRequest(&outcome.ask.request, {"CLIENT", "KILL", "USER", *filter.user, "ID", no_id});
   outcome.ask.serial = true;
+  if (error) {
+    outcome.ask.finish = [error = *std::move(error)](Conversation&, std::string_view reply) {
+      return reply.starts_with('-') ? std::string(reply) : error;
+    };
+    return outcome;
+  }
   outcome.ask.permits = [](std::string_view reply) { return !reply.starts_with('-'); };
   outcome.gather = MakeGather(std::move(filter), false);
   return outcome;
-}
-
-// Whether weir can tell by itself that the user exists, or that it does not.
-bool OnlyRedisKnows(const AuthConfig& config, std::string_view user) {
-  switch (config.mode) {
-    case AuthMode::kNone:
-      return !IsUser(config, user);
-    case AuthMode::kUsers:
-      return false;
-    case AuthMode::kPassthrough:
-      break;
-  }
-  return true;
 }
 
 }  // namespace
 
 LocalOutcome AnswerClientKill(const LocalCall& call) {
   ClientFilter filter;
-  const bool old_form = call.argc() == 3;
-  if (old_form) {
+  if (call.argc() == 3) {
     filter.address = CString(call.arg(2));
-  } else if (auto error = KillOptions(call).Read(&filter)) {
-    return *error;
+    return GatherWithPermission(call, MakeGather(std::move(filter), true));
   }
-  if (filter.user) {
-    if (OnlyRedisKnows(*call.context.auth, *filter.user)) return AskUser(std::move(filter));
-    if (!IsUser(*call.context.auth, *filter.user)) {
-      return SayError(RedisError::kNoSuchUser, *filter.user);
-    }
+  std::optional<std::string> error = KillOptions(call).Read(&filter);
+  if (filter.user && OnlyRedisKnows(*call.context.auth, *filter.user)) {
+    return AskUser(std::move(filter), std::move(error));
   }
-  return GatherWithPermission(call, MakeGather(std::move(filter), old_form));
+  if (error) return SayBytes(*std::move(error));
+  return GatherWithPermission(call, MakeGather(std::move(filter), false));
 }
 
 }  // namespace weir
