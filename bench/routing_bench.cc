@@ -34,7 +34,7 @@ const Args& Names() {
 void FindName(benchmark::State& state, const Args& names) {
   const RoutingTable& table = Routing();
   size_t i = 0;
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     benchmark::DoNotOptimize(table.Find(names[i++ & (names.size() - 1)]));
   }
 }
@@ -68,7 +68,7 @@ void PlanOn(benchmark::State& state, std::shared_ptr<const Topology> (*topology_
   const std::shared_ptr<const Topology> topology = topology_of();
   const Parsed parsed(args);
   const RoutingTable& table = Routing();
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     benchmark::DoNotOptimize(MakePlan(table, *topology, parsed.request()));
   }
 }
@@ -94,21 +94,21 @@ BENCHMARK_CAPTURE(PlanOn, cluster_mset, Cluster, Args{"MSET", "{t}a", "1", "{t}b
 BENCHMARK_CAPTURE(PlanOn, cluster_eval, Cluster, Args{"EVAL", "return 1", "1", kKey});
 
 void KeySlotOf(benchmark::State& state, std::string_view key) {
-  for (auto _ : state) benchmark::DoNotOptimize(KeySlot(key));
+  for ([[maybe_unused]] auto _ : state) benchmark::DoNotOptimize(KeySlot(key));
 }
 BENCHMARK_CAPTURE(KeySlotOf, plain, kKey);
 BENCHMARK_CAPTURE(KeySlotOf, tagged, "user:{0001}:profile");
 
 // Off the hot path: what connecting to an upstream costs.
 void ReadRoutingTable(benchmark::State& state) {
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     benchmark::DoNotOptimize(RoutingTable::Make(CommandTable::BuiltIn(), CommandPolicy()));
   }
 }
 BENCHMARK(ReadRoutingTable);
 
 void ParseUrl(benchmark::State& state) {
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     benchmark::DoNotOptimize(ParseUpstreamUrl("redis://ann:secret@10.0.0.1:6379/3"));
   }
 }

@@ -81,18 +81,17 @@ std::string_view Why(const Plan& plan, const Topology& topology) {
   switch (plan.kind) {
     case PlanKind::kReject:
     case PlanKind::kPinned:
-      return plan.reason.substr(plan.reason.find_first_not_of('-'));
-    case PlanKind::kLocal:
-      return plan.entry->why;
+      return plan.reason.starts_with('-') ? plan.reason.substr(1) : plan.reason;
     case PlanKind::kSplit:
       return "its keys are served by several nodes";
     case PlanKind::kBroadcast:
       return "it concerns every node";
+    case PlanKind::kLocal:
     case PlanKind::kSingle:
       break;
   }
   if (plan.entry == nullptr) return "weir does not know the command, so Redis says what it is";
-  if (topology.is_single()) return plan.entry->why;
+  if (plan.kind == PlanKind::kLocal || topology.is_single()) return plan.entry->why;
   return plan.slot == kNoSlot ? "it has no key, so any primary will do"
                               : "this node serves the slot of its keys";
 }

@@ -103,7 +103,7 @@ TEST(CommandTableTest, FindsNothingElse) {
 
 TEST(CommandTableTest, ResolvesAsRedisDoes) {
   const auto table = CommandTable::BuiltIn();
-  const auto resolve = [&](std::vector<std::string_view> args) {
+  const auto resolve = [&](const std::vector<std::string_view>& args) {
     const CommandSpec* spec = table->Resolve(ArgList(args));
     return spec == nullptr ? std::string("unknown") : spec->name;
   };
