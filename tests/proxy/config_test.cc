@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <random>
 
@@ -275,6 +276,12 @@ TEST(ConfigErrors, CoverBrokenToml) {
   }
   EXPECT_THAT(Bad(std::string("a = \"\0\"", 7)), HasSubstr("not TOML: "));
   EXPECT_THAT(Bad("a = \"\xff\xfe\""), HasSubstr("not TOML: "));
+  // Letters beyond ASCII, where the parser once fell off the end of a function.
+  for (const char* text :
+       {"[[auth\xd2\x93user]]", "\xd2\x93 = 1", "a = 1 \xd2\x93", "a = \xe3\x80\x81"}) {
+    EXPECT_THAT(Bad(text), HasSubstr("not TOML: ")) << text;
+  }
+  EXPECT_EQ(Good("[log]\ntarget = \"\"\"/\\\n \xd2\x93\"\"\" # \xd2\x93").log.target, "/\xd2\x93");
   EXPECT_THAT(Bad("a = " + std::string(10000, '[')), HasSubstr("not TOML: "));
   EXPECT_THAT(Bad("a = " + std::string(5000, '{')), HasSubstr("not TOML: "));
 }
@@ -353,6 +360,17 @@ TEST_F(ConfigFile, OfAnyNoiseIsAnErrorAndShort) {
     const absl::StatusOr<Config> config = ParseConfig(noise, "f", kPlugins);
     EXPECT_LE(Message(config.status()).size(), 8000u);
   }
+}
+
+TEST_F(ConfigFile, OfTheFuzzersCorpusGivesAnAnswer) {
+  size_t files = 0;
+  for (const auto& entry :
+       std::filesystem::directory_iterator(WEIR_SOURCE_DIR "/tests/fuzz/corpus/config")) {
+    const absl::StatusOr<Config> config = LoadConfig(entry.path(), kPlugins);
+    EXPECT_TRUE(config.ok() || Message(config.status()).size() < 8000) << entry.path();
+    ++files;
+  }
+  EXPECT_GE(files, 5u);
 }
 
 TEST(ConfigTable, IsWellFormed) {
