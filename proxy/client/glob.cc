@@ -1,13 +1,11 @@
 #include "proxy/client/glob.h"
 
-#include <utility>
+#include <algorithm>
 
 #include "routing/text.h"
 
 namespace weir {
 namespace {
-
-unsigned char Fold(char c) { return static_cast<unsigned char>(ToLower(c)); }
 
 // Whether `c` is in the class whose text follows the '['; takes the class off the pattern.
 bool MatchClass(std::string_view* pattern, char c) {
@@ -19,13 +17,12 @@ bool MatchClass(std::string_view* pattern, char c) {
       found |= (*pattern)[1] == c;  // exactly: Redis does not fold case here
       pattern->remove_prefix(2);
     } else if (pattern->size() >= 3 && (*pattern)[1] == '-') {
-      unsigned char low = Fold((*pattern)[0]);
-      unsigned char high = Fold((*pattern)[2]);
-      if (low > high) std::swap(low, high);
-      found |= low <= Fold(c) && Fold(c) <= high;
+      // The ends are put in order before their case is folded: "[E-[]" is empty, as in Redis.
+      const auto [low, high] = std::minmax({(*pattern)[0], (*pattern)[2]});
+      found |= ToLower(low) <= ToLower(c) && ToLower(c) <= ToLower(high);
       pattern->remove_prefix(3);
     } else {
-      found |= Fold(pattern->front()) == Fold(c);
+      found |= ToLower(pattern->front()) == ToLower(c);
       pattern->remove_prefix(1);
     }
   }
@@ -39,10 +36,10 @@ bool MatchOne(std::string_view* pattern, char c) {
   pattern->remove_prefix(1);
   if (first == '?') return true;
   if (first == '[') return MatchClass(pattern, c);
-  if (first != '\\' || pattern->empty()) return Fold(first) == Fold(c);
+  if (first != '\\' || pattern->empty()) return ToLower(first) == ToLower(c);
   const char literal = pattern->front();
   pattern->remove_prefix(1);
-  return Fold(literal) == Fold(c);
+  return ToLower(literal) == ToLower(c);
 }
 
 }  // namespace
