@@ -270,8 +270,10 @@ void ReadCategories(Cursor* cursor, CommandSpec* spec) {
 
 class ReplyReader {
  public:
-  ReplyReader(std::string_view reply, size_t specs_max, size_t name_bytes_max)
-      : cursor_(reply), specs_max_(specs_max), name_bytes_max_(name_bytes_max) {}
+  explicit ReplyReader(std::string_view reply) : cursor_(reply) {
+    if (reply.size() > kCommandReplyBytesMax)
+      cursor_.Fail("the reply has more bytes than weir takes");
+  }
 
   absl::StatusOr<std::vector<CommandReplyEntry>> Read() {
     std::vector<CommandReplyEntry> entries;
@@ -306,7 +308,10 @@ class ReplyReader {
     }
     if (fields > 8) {
       spec->has_key_specs = true;
-      for (int64_t left = cursor_.Array(); left > 0 && !cursor_.failed(); --left) {
+      int64_t left = cursor_.Array();
+      if (left > static_cast<int64_t>(kKeySpecsMax))
+        cursor_.Fail("a command has too many key specs");
+      for (; left > 0 && !cursor_.failed(); --left) {
         spec->key_specs.push_back(ReadKeySpec(&cursor_));
       }
     }
@@ -332,8 +337,8 @@ class ReplyReader {
 
   void CheckName(std::string_view name) {
     if (cursor_.failed()) return;
-    if (++specs_ > specs_max_) return cursor_.Fail("there are more commands than weir takes");
-    if (name.empty() || name.size() > name_bytes_max_) {
+    if (++specs_ > kCommandSpecsMax) return cursor_.Fail("there are more commands than weir takes");
+    if (name.empty() || name.size() > kCommandNameBytesMax) {
       return cursor_.Fail("a command's name is empty or too long");
     }
     for (const char c : name) {
@@ -342,17 +347,13 @@ class ReplyReader {
   }
 
   Cursor cursor_;
-  const size_t specs_max_;
-  const size_t name_bytes_max_;
   size_t specs_ = 0;
 };
 
 }  // namespace
 
-absl::StatusOr<std::vector<CommandReplyEntry>> ParseCommandReply(std::string_view reply,
-                                                                 size_t specs_max,
-                                                                 size_t name_bytes_max) {
-  return ReplyReader(reply, specs_max, name_bytes_max).Read();
+absl::StatusOr<std::vector<CommandReplyEntry>> ParseCommandReply(std::string_view reply) {
+  return ReplyReader(reply).Read();
 }
 
 }  // namespace weir

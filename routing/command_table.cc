@@ -119,7 +119,7 @@ std::shared_ptr<const CommandTable> CommandTable::BuiltIn() {
     std::vector<CommandReplyEntry> entries;
     for (const std::string_view reply : {std::string_view(kRedisReply, sizeof(kRedisReply) - 1),
                                          std::string_view(kWeirReply, sizeof(kWeirReply) - 1)}) {
-      auto parsed = ParseCommandReply(reply, kSpecsMax, kNameBytesMax);
+      auto parsed = ParseCommandReply(reply);
       for (CommandReplyEntry& entry : parsed.value()) entries.push_back(std::move(entry));
     }
     return BuildFrom(entries);
@@ -129,7 +129,7 @@ std::shared_ptr<const CommandTable> CommandTable::BuiltIn() {
 
 absl::StatusOr<std::shared_ptr<const CommandTable>> CommandTable::FromReply(
     std::string_view reply_bytes) {
-  auto entries = ParseCommandReply(reply_bytes, kSpecsMax, kNameBytesMax);
+  auto entries = ParseCommandReply(reply_bytes);
   if (!entries.ok()) return entries.status();
   return BuildFrom(*entries);
 }

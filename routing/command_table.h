@@ -17,10 +17,6 @@ namespace weir {
 // Immutable once made; shared by threads without locks.
 class CommandTable {
  public:
-  // Commands and subcommands together; more in one reply is an error.
-  static constexpr size_t kSpecsMax = 16384;
-  static constexpr size_t kNameBytesMax = 128;
-
   // Redis 7.0.15's commands and weir's own (WEIR HELP, WEIR EXPLAIN). Parsed on first use.
   static std::shared_ptr<const CommandTable> BuiltIn();
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "routing/command_reply.h"
 #include "routing/keys.h"
 #include "tests/support/support.h"
 
@@ -251,12 +252,18 @@ TEST(CommandTableTest, BoundsNamesAndNumbers) {
   EXPECT_TRUE(CommandTable::FromReply("*1\r\n" + entry(std::string(128, 'a'))).ok());
   EXPECT_THAT(ErrorOf("*1\r\n" + entry(std::string(129, 'a'))), HasSubstr("too long"));
   std::string many;
-  for (size_t i = 0; i < CommandTable::kSpecsMax; ++i) many += entry("c" + std::to_string(i));
+  for (size_t i = 0; i < kCommandSpecsMax; ++i) many += entry("c" + std::to_string(i));
   const auto full = CommandTable::FromReply("*16384\r\n" + many);
   ASSERT_TRUE(full.ok()) << full.status();
   EXPECT_NE((*full)->Find("C16383"), nullptr);
   EXPECT_THAT(ErrorOf("*16385\r\n" + many + entry("one.too.many")),
               HasSubstr("more commands than weir takes"));
+  std::string key_specs;
+  for (size_t i = 0; i <= kKeySpecsMax; ++i) key_specs += "*0\r\n";
+  EXPECT_THAT(ErrorOf("*1\r\n*9\r\n$1\r\nx\r\n:1\r\n*0\r\n:0\r\n:0\r\n:0\r\n*0\r\n*0\r\n*65\r\n" +
+                      key_specs),
+              HasSubstr("too many key specs"));
+  EXPECT_THAT(ErrorOf(std::string(kCommandReplyBytesMax + 1, '*')), HasSubstr("more bytes than"));
 }
 
 TEST(CommandTableTest, RefusesEveryTruncation) {
