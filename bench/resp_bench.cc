@@ -54,7 +54,7 @@ void ParsePipeline(benchmark::State& state, const std::string& request) {
   const std::string pipeline = Repeated(request);
   RequestParser parser({});
   ParseState parse_state;
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     std::string_view rest = pipeline;
     ParsedRequest parsed;
     while (parser.Parse(&parse_state, rest, &parsed) == ParseStatus::kRequest) {
@@ -102,7 +102,7 @@ void BM_ParseSetMixedLengths(benchmark::State& state) {
   }
   RequestParser parser({});
   ParseState parse_state;
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     std::string_view rest = pipeline;
     ParsedRequest parsed;
     while (parser.Parse(&parse_state, rest, &parsed) == ParseStatus::kRequest) {
@@ -118,7 +118,7 @@ BENCHMARK(BM_ParseSetMixedLengths);
 
 void ScanPipeline(benchmark::State& state, const std::string& reply, int protocol_version = 2) {
   const std::string pipeline = Repeated(reply);
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     std::string_view data = pipeline;
     benchmark::DoNotOptimize(data);
     const FrameRun run = ScanRun(data, kPipeline, protocol_version);
@@ -153,7 +153,7 @@ BENCHMARK(BM_ScanArray20);
 void BM_ScanBulk64InPieces(benchmark::State& state) {
   const std::string pipeline = Repeated(Bulk(64));
   FrameScanner scanner(2);
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     std::string_view rest = pipeline;
     benchmark::DoNotOptimize(rest);
     while (!rest.empty()) rest.remove_prefix(scanner.Scan(rest).consumed);
@@ -173,7 +173,7 @@ void BM_HiredisBulk64(benchmark::State& state) {
       [](void*) {},
   };
   redisReader* const reader = redisReaderCreateWithFunctions(&nothing);
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     redisReaderFeed(reader, pipeline.data(), pipeline.size());
     for (size_t i = 0; i < kPipeline; ++i) {
       void* reply = nullptr;
@@ -189,7 +189,7 @@ BENCHMARK(BM_HiredisBulk64);
 void BM_TreeOfArray20(benchmark::State& state) {
   std::string reply = "*20\r\n";
   for (int i = 0; i < 20; ++i) reply += Bulk(16);
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     const absl::StatusOr<Reply> tree = ParseReply(reply);
     if (!tree.ok()) return state.SkipWithError("no tree");
   }
@@ -199,7 +199,7 @@ BENCHMARK(BM_TreeOfArray20);
 void BM_WriteBulk64(benchmark::State& state) {
   const std::string value(64, 'v');
   std::string out;
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     out.clear();
     for (size_t i = 0; i < kPipeline; ++i) ReplyWriter(&out, 2).Bulk(value);
     benchmark::DoNotOptimize(out.data());
@@ -210,7 +210,7 @@ BENCHMARK(BM_WriteBulk64);
 
 void BM_WriteError(benchmark::State& state) {
   std::string out;
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     out.clear();
     for (size_t i = 0; i < kPipeline; ++i) ReplyWriter(&out, 2).Error("syntax error");
     benchmark::DoNotOptimize(out.data());

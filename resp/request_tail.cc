@@ -97,8 +97,6 @@ uint64_t RequestTail::bytes_left_min() const {
       return later_args + payload_left_ + 2;
     case Phase::kPayloadCr:
       return later_args + 2;
-    case Phase::kPayloadLf:
-      return later_args + 1;
     default:
       return later_args + 1;
   }

@@ -53,7 +53,7 @@ struct SeenRequests {
 // A session's share of a shared parser: buffers what is incomplete, streams what is too large.
 class RequestFeed {
  public:
-  RequestFeed(RequestParser* parser, bool authenticated = true) : parser_(parser) {
+  explicit RequestFeed(RequestParser* parser, bool authenticated = true) : parser_(parser) {
     state_.authenticated = authenticated;
   }
 

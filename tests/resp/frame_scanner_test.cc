@@ -26,7 +26,7 @@ using testing::Whole;
 
 // All frames of `bytes`, however they are cut; `bytes` must consist of whole frames.
 SeenFrames ScanAtEverySplit(std::string_view bytes, int protocol_version) {
-  const SeenFrames whole = FeedFrames(bytes, protocol_version, Whole());
+  SeenFrames whole = FeedFrames(bytes, protocol_version, Whole());
   EXPECT_EQ(whole, FeedFrames(bytes, protocol_version, ByteByByte())) << bytes;
   for (size_t i = 1; i < bytes.size(); ++i) {
     EXPECT_EQ(whole, FeedFrames(bytes, protocol_version, SplitAt(i))) << bytes << " cut at " << i;
@@ -276,7 +276,7 @@ TEST(FrameScannerPropertyTest, RandomCutsChangeNothing) {
       testing::AppendRandomFrame(random, protocol_version, 5, &bytes);
       ends.push_back(bytes.size());
     }
-    const SeenFrames whole = FeedFrames(bytes, protocol_version, Whole());
+    SeenFrames whole = FeedFrames(bytes, protocol_version, Whole());
     ASSERT_EQ(whole.frames.size(), ends.size()) << bytes;
     size_t end = 0;
     for (size_t n = 0; n < ends.size(); ++n) {

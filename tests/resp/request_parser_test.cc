@@ -36,7 +36,7 @@ std::string Encoded(const Args& args) {
 
 SeenRequests ParseAtEverySplit(std::string_view bytes, const RequestLimits& limits = {},
                                bool authenticated = true) {
-  const SeenRequests whole = FeedRequests(bytes, limits, Whole(), authenticated);
+  SeenRequests whole = FeedRequests(bytes, limits, Whole(), authenticated);
   EXPECT_EQ(whole, FeedRequests(bytes, limits, ByteByByte(), authenticated)) << bytes;
   for (size_t i = 1; i < bytes.size(); ++i) {
     EXPECT_EQ(whole, FeedRequests(bytes, limits, SplitAt(i), authenticated))
