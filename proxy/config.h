@@ -39,6 +39,7 @@ struct UpstreamConfig {
   int64_t offline_queue_age_max_ms = 1000;     // the longest that one of them waits
   int64_t health_check_interval_ms = 1000;     // 0: off
   int64_t idle_link_timeout_ms = 300000;       // 0: idle links stay open
+  int64_t batch_round_trip_max_us = 500;       // 0: requests never wait to be batched
   int64_t tcp_keepalive_s = 60;                // 0: off
 };
 

@@ -68,6 +68,10 @@ constexpr ConfigKey kUpstream[] = {
      "The time between two PINGs of a node; 0 sends none.", 0, kHourMs},
     {"idle_link_timeout_ms", FieldOf<&UpstreamConfig::idle_link_timeout_ms>(),
      "When a link that nobody used is closed; 0 is never.", 0, kDayMs},
+    {"batch_round_trip_max_us", FieldOf<&UpstreamConfig::batch_round_trip_max_us>(),
+     "While replies are on their way on a link whose round trip takes less than this, further "
+     "requests wait for them, to go out in one write; 0 never lets them wait.",
+     0, 1000000},
     {"tcp_keepalive_s", FieldOf<&UpstreamConfig::tcp_keepalive_s>(),
      "Idle time before TCP probes whether the peer still is there; 0 is never.", 0, 86400},
 };

@@ -136,6 +136,7 @@ void Discovery::Finish(std::shared_ptr<const RoutingTable> routing) {
   snapshot->topology = known_->topology;
   snapshot->server = facts_;
   known_ = snapshot;
+  tried_ = true;
   on_snapshot_(snapshot);
   on_health_(true, "");
   Again(true);
@@ -146,12 +147,12 @@ void Discovery::Fail(std::string_view reply) {
   // "DOWN weir: no connection to NODE: cause" -> the cause alone: who and where is known.
   if (const size_t at = cause.rfind(": "); at != std::string_view::npos && cause.starts_with("DOWN"))
     cause.remove_prefix(at + 2);
+  tried_ = true;
   on_health_(false, std::string(cause));
   Again(false);
 }
 
 void Discovery::Again(bool connected) {
-  tried_ = true;
   if (stopped_ || (connected && config_->health_check_interval_ms == 0)) return;
   const uint64_t interval_ms =
       connected ? static_cast<uint64_t>(config_->health_check_interval_ms) : kRetryMs;

@@ -257,7 +257,10 @@ bool Link::Send(Request* request, Chunk* chunk, std::string_view wire) {
 }
 
 bool Link::OfflineFull(size_t more_bytes) const {
-  return offline_bytes_ + more_bytes > static_cast<uint64_t>(config_->offline_queue_bytes_max);
+  auto bytes_max = static_cast<uint64_t>(config_->offline_queue_bytes_max);
+  // The first requests always wait for a link that is only now being opened.
+  if (node_->unreachable_since_ms == 0) bytes_max = std::max(bytes_max, kFirstBytesMax);
+  return offline_bytes_ + more_bytes > bytes_max;
 }
 
 std::string Link::RefusalLine() const {
@@ -322,7 +325,17 @@ void Link::ScheduleFlush() {
 
 void Link::OnTurnEnd() {
   scheduled = false;
-  if (stream_.is_open() && !stream_.watches_write()) Flush();
+  const bool hold = ShouldHold();
+  heard_ = false;
+  if (!hold && stream_.is_open() && !stream_.watches_write()) Flush();
+}
+
+// Whether what is queued had better wait for the replies that are on their way: their coming ends
+// the wait. Only where that is soon (the node is near and not busy with something long), and only
+// while there is little.
+bool Link::ShouldHold() const {
+  return head_ != nullptr && head_->sent && !heard_ && out_.bytes() < kBatchBytesMax &&
+         round_trip_ns_ < static_cast<uint64_t>(config_->batch_round_trip_max_us) * 1000;
 }
 
 void Link::Flush() {

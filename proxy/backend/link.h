@@ -11,6 +11,12 @@
 // their bytes, so a connection that breaks loses none of them: what was never written, and what
 // changes nothing, is sent again on the next one; a write whose fate is unknown is answered so.
 //
+// On a link whose node is near, requests are batched: while replies are on their way, what comes in
+// the meantime waits for them and goes out in one write when they are read (see ShouldHold). The
+// idea is Nagle's (RFC 896): one unanswered batch at a time. A node that works off its connections
+// one after the other, as Redis does, loses nothing by it, and both sides save most of their system
+// calls.
+//
 // A reply is passed on as slices of the chunk that it was read into. A reply that is not yet
 // complete is kept back while it is small, so that a connection that breaks in its middle costs the
 // client nothing; a large one goes on as it arrives.
@@ -104,6 +110,8 @@ class Link final : private StreamOwner, private TurnEnd {
   static constexpr size_t kQueuedBytesMax = size_t{4} << 20;  // unsent bytes of a connected link
   static constexpr size_t kHoldBytesMax = size_t{32} << 10;   // of a reply that is kept back
   static constexpr int kReadsPerTurnMax = 16;                 // fairness between links
+  static constexpr uint64_t kFirstBytesMax = uint64_t{1} << 20;  // wait for a link being opened
+  static constexpr size_t kBatchBytesMax = size_t{16} << 10;  // more gains nothing by waiting
 
   bool OfflineFull(size_t more_bytes) const;
   size_t queued_bytes() const { return out_.bytes(); }
@@ -116,6 +124,7 @@ class Link final : private StreamOwner, private TurnEnd {
   void OnTurnEnd() override;
   void OnWritable() override;
   void OnStreamClosed() override;
+  bool ShouldHold() const;
   void Flush();
   void MarkSent();
   void ScheduleFlush();
@@ -164,7 +173,7 @@ class Link final : private StreamOwner, private TurnEnd {
   State state_ = State::kIdle;
   bool retiring_ = false;
   bool paused_ = false;
-  bool timer_closing_ = false;
+  bool heard_ = false;  // a reply was read in this turn
   bool timer_closed_ = false;
   bool stream_closing_ = false;  // its close callback is still to come
   uint8_t attempts_ = 0;      // failed ones since the last success
@@ -180,6 +189,7 @@ class Link final : private StreamOwner, private TurnEnd {
   uint64_t stream_written_ = 0;     // of them written
   uint64_t last_used_ms_ = 0;
   uint64_t last_read_ms_ = 0;
+  uint64_t round_trip_ns_ = 0;      // smoothed, from a batch's write to its replies' read
   uint64_t phase_deadline_ms_ = 0;  // kConnecting, kGated: give up; kBackoff: try again
 
   SliceQueue out_;

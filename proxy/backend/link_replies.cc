@@ -115,6 +115,12 @@ void Link::Deliver(Request* request, Chunk* chunk, std::string_view bytes, uint3
     request->replied_ns = context_->NowNs();
     if (error) ++request->errors;
     in_flight_ -= frames;
+    if (!heard_) {
+      heard_ = true;
+      const uint64_t trip_ns = request->replied_ns - request->sent_ns;
+      round_trip_ns_ = round_trip_ns_ == 0 ? trip_ns : (7 * round_trip_ns_ + trip_ns) / 8;
+      ScheduleFlush();
+    }
   }
   if (request->use == ReplyUse::kHandshake) [[unlikely]] {
     if (frames == 0) return Break("the server's answer to the handshake is too long");

@@ -56,7 +56,7 @@ bool Dispatcher::Perform(const Plan& plan, const Input& input) {
     case PlanKind::kPinned:
     case PlanKind::kReject:
       worker_.context().stats.requests_denied.Add();
-      return Refuse(plan.entry, Concat("-", plan.reason), input);
+      return Refuse(plan.entry, plan.reason, input);
     case PlanKind::kSplit:
     case PlanKind::kBroadcast:
       break;
