@@ -99,7 +99,7 @@ struct ListenerCounters {
 
 class MetricsCounters final : public MetricsSource {
  public:
-  static constexpr size_t kCommandsMax = 512;  // Redis 7.0 has 377, subcommands among them
+  static constexpr size_t kCommandsMax = 512;  // Redis 7.0 has fewer than 400, with subcommands
 
   // The upstreams' names, by index.
   explicit MetricsCounters(std::vector<std::string> upstreams);

@@ -17,7 +17,7 @@ struct HistogramCounts;
 enum class MetricType : uint8_t { kCounter, kGauge, kHistogram };
 
 // A metric's name by Prometheus' conventions (https://prometheus.io/docs/practices/naming), and
-// what it is. Each is a constant of its source's that lives as long as the process.
+// what it is. The texts live as long as the process.
 struct Metric {
   const char* name;
   MetricType type;

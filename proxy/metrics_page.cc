@@ -49,7 +49,7 @@ MetricsPage::Sample& MetricsPage::Find(const Metric& metric,
                                        const std::vector<MetricLabel>& labels) {
   Labels key;
   for (const MetricLabel& label : labels) key.emplace_back(label.name, Printable(label.value));
-  Family& family = families_.try_emplace(metric.name, Family{&metric, {}}).first->second;
+  Family& family = families_.try_emplace(metric.name, Family{metric, {}}).first->second;
   return family.samples[std::move(key)];
 }
 
@@ -67,14 +67,14 @@ std::string MetricsPage::Text() const {
   for (const auto& [name, family] : families_) {
     prometheus::MetricFamily& out = families.emplace_back();
     out.name = name;
-    out.help = family.metric->help;
-    out.type = TypeOf(family.metric->type);
+    out.help = family.metric.help;
+    out.type = TypeOf(family.metric.type);
     for (const auto& [labels, sample] : family.samples) {
       prometheus::ClientMetric& metric = out.metric.emplace_back();
       for (const auto& [label, value] : labels) metric.label.push_back({label, value});
       metric.counter.value = sample.value;
       metric.gauge.value = sample.value;
-      if (family.metric->type == MetricType::kHistogram) metric.histogram = Cumulate(sample.counts);
+      if (family.metric.type == MetricType::kHistogram) metric.histogram = Cumulate(sample.counts);
     }
   }
   return prometheus::TextSerializer().Serialize(families);

@@ -31,7 +31,7 @@ class MetricsPage final : public MetricsSink {
     HistogramCounts counts;
   };
   struct Family {
-    const Metric* metric;
+    Metric metric;
     std::map<Labels, Sample> samples;
   };
 
