@@ -47,7 +47,8 @@ TEST_F(BreakTest, NeverSentWritesRunExactlyOnce) {
     saboteur_.Refuse(true);
     saboteur_.Break(i % 2 == 0 ? Breakage::kClose : Breakage::kReset);
     // Only once weir has seen the break are these certain to be unsent.
-    ASSERT_TRUE(Eventually([&] { return weir_.Info("links") == "0"; })) << weir_.Info("links");
+    ASSERT_TRUE(Eventually([&] { return weir_.Info("weir_links") == "0"; }))
+        << weir_.Info("weir_links");
     client.Send(Encode({"INCR", "n"}) + Encode({"INCR", "n"}));
     saboteur_.Refuse(false);
     EXPECT_EQ(client.ReadFrame(), ":" + std::to_string(2 * i - 1) + "\r\n");

@@ -97,26 +97,42 @@ TEST_F(DeadlineTest, ManyClientsEachGetTheirOwnError) {
   }
 }
 
-// Bytes that reach weir after the deadline, in the middle of a reply too, are swallowed to its end.
-TEST(DeadlineInTheMiddleOfAReplyTest, TheRestIsSwallowed) {
-  RedisServer redis;
-  Saboteur saboteur(redis.port());
-  WeirConfig config;
-  config.url = saboteur.url();
-  config.workers = 1;
-  config.upstream = "request_timeout_ms = 300\n";
-  WeirServer weir(config);
-  RawClient direct(redis.port());
-  direct.Text({"SET", "k", std::string(2000, 'v')});
-  RawClient client(weir.port());
-  ASSERT_EQ(client.Text({"PING"}), "PONG");
-  ASSERT_EQ(client.Text({"STRLEN", "k"}), "2000");
-  saboteur.Throttle(Direction::kToClient, 3000);  // the whole reply takes two thirds of a second
-  const std::string reply = client.Command({"GET", "k"});
+class StalledReplyTest : public ::testing::Test {
+ protected:
+  static WeirConfig Config(const Saboteur& saboteur) {
+    WeirConfig config;
+    config.url = saboteur.url();
+    config.workers = 1;
+    config.upstream = "request_timeout_ms = 300\n";
+    return config;
+  }
+  void SetUp() override {
+    RawClient direct(redis_.port());
+    ASSERT_EQ(direct.Text({"SET", "k", std::string(2000, 'v')}), "OK");
+    ASSERT_EQ(client_.Text({"STRLEN", "k"}), "2000");
+  }
+  RedisServer redis_;
+  Saboteur saboteur_{redis_.port()};
+  WeirServer weir_{Config(saboteur_)};
+  RawClient client_{weir_.port()};
+};
+
+// What comes after the deadline, from the middle of a reply on, is swallowed to its end.
+TEST_F(StalledReplyTest, TheRestIsSwallowed) {
+  saboteur_.CutAfter(Direction::kToClient, 1000, Breakage::kStall);
+  const std::string reply = client_.Command({"GET", "k"});
   EXPECT_TRUE(reply.starts_with("-TIMEOUT weir: ")) << Printable(reply);
-  saboteur.Throttle(Direction::kToClient, 0);
-  EXPECT_EQ(client.Text({"STRLEN", "k"}), "2000");
-  EXPECT_EQ(client.Command({"GET", "k"}), Bulk(std::string(2000, 'v')));
+  saboteur_.Blackhole(Direction::kToClient, false);
+  EXPECT_EQ(client_.Text({"STRLEN", "k"}), "2000");
+  EXPECT_EQ(client_.Command({"GET", "k"}), Bulk(std::string(2000, 'v')));
+}
+
+// A reply that keeps coming may take longer than the deadline.
+TEST_F(StalledReplyTest, SlowIsNotStalled) {
+  saboteur_.Throttle(Direction::kToClient, 2500);
+  const int64_t start_ms = NowMs();
+  EXPECT_EQ(client_.Command({"GET", "k"}), Bulk(std::string(2000, 'v')));
+  EXPECT_GT(NowMs() - start_ms, 400);
 }
 
 TEST(NoDeadlineTest, ZeroMeansNone) {

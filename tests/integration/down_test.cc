@@ -102,6 +102,7 @@ TEST_F(DownTest, PipelinesGetOneAnswerForEachRequest) {
   ASSERT_TRUE(Eventually([&] { return client.Text({"SET", "k", "v"}) == "OK"; }));
 }
 
+// As behind a load balancer whose server is gone: connecting succeeds, and at once it breaks.
 TEST_F(DownTest, ReconnectingIsNoStorm) {
   Saboteur saboteur(redis_.port());
   WeirConfig config;

@@ -28,7 +28,7 @@ TEST_F(ProtocolTest, InlineRequests) {
       {"GET\r\n", 1},
       {"SET inline 1\r\n*2\r\n$3\r\nGET\r\n$6\r\ninline\r\nDEL inline\r\n", 3},
       {"ECHO 'it\\'s'\r\n", 1},
-      {"$5\r\nhello\r\n", 2},
+      {"$5\r\nworld\r\n", 2},
       {"+OK\r\n", 1},
       {"ECHO " + std::string(60000, 'x') + "\r\n", 1},
       {"SET k v\rx\r\n", 1},

@@ -1,5 +1,6 @@
 // New connections are dealt evenly over the workers, whenever they come and go.
 #include <memory>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -19,11 +20,8 @@ class WorkersTest : public ::testing::Test {
   // Clients of each worker, from INFO weir.
   static std::vector<int> Clients(RawClient* asker) {
     std::vector<int> clients;
-    for (const auto& [name, value] : ParseInfo(asker->Text({"INFO", "weir"}))) {
-      if (!name.starts_with("worker")) continue;
-      const size_t at = value.find("clients=");
-      if (at != std::string::npos) clients.push_back(std::stoi(value.substr(at + 8)));
-    }
+    std::istringstream counts(ParseInfo(asker->Text({"INFO", "weir"}))["weir_clients_by_worker"]);
+    for (std::string count; std::getline(counts, count, ',');) clients.push_back(std::stoi(count));
     return clients;
   }
   static void ExpectEven(const std::vector<int>& clients, size_t workers, int total) {

@@ -12,7 +12,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <deque>
-#include <limits>
 #include <list>
 #include <mutex>
 #include <thread>
@@ -22,7 +21,6 @@
 namespace weir::harness {
 namespace {
 
-constexpr size_t kNoCut = std::numeric_limits<size_t>::max();
 constexpr size_t kBacklogBytesMax = 4 << 20;  // of one direction; then the sender waits
 constexpr size_t kReadBytes = 65536;
 
@@ -50,7 +48,7 @@ struct Rules {
   int delay_ms = 0;
   bool blackhole = false;
   size_t bytes_per_second = 0;
-  size_t cut_left = kNoCut;
+  size_t cut_left = Saboteur::kNever;
   double allowance = 0;  // bytes that the throttle lets pass now
 };
 
@@ -173,12 +171,16 @@ void Saboteur::Core::Pass(Connection* connection, size_t lane_index) {
     passed[lane_index] += sent;
     if (rule.bytes_per_second > 0) rule.allowance -= static_cast<double>(sent);
     if (bytes.empty()) lane.pieces.pop_front();
-    if (rule.cut_left != kNoCut) {
+    if (rule.cut_left != Saboteur::kNever) {
       rule.cut_left -= sent;
       if (rule.cut_left == 0) {
-        rule.cut_left = kNoCut;
+        rule.cut_left = Saboteur::kNever;
         cut_done = true;
-        BreakAll(cut_how);
+        if (cut_how == Breakage::kStall) {
+          rule.blackhole = true;
+        } else {
+          BreakAll(cut_how);
+        }
         return;
       }
     }
@@ -349,6 +351,13 @@ size_t Saboteur::connections_total() const {
 size_t Saboteur::bytes(Direction direction) const {
   const std::lock_guard lock(core_->mutex);
   return core_->passed[Index(direction)];
+}
+
+size_t Saboteur::connections_closed() const {
+  const std::lock_guard lock(core_->mutex);
+  size_t alive = 0;
+  for (const Connection& connection : core_->connections) alive += connection.dead ? 0 : 1;
+  return core_->accepted - alive;
 }
 
 void Saboteur::Record() {

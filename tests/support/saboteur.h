@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <string>
 
@@ -15,7 +16,11 @@
 namespace weir::harness {
 
 enum class Direction { kToServer, kToClient };
-enum class Breakage { kClose, kReset };  // FIN or RST, to both sides
+enum class Breakage {
+  kClose,  // FIN to both sides
+  kReset,  // RST to both sides
+  kStall,  // no connection breaks, but nothing more passes in that direction: see Blackhole()
+};
 
 class Saboteur {
  public:
@@ -27,11 +32,12 @@ class Saboteur {
   std::string url() const { return "redis://" + address(); }
 
   // Lets `count` more bytes pass in that direction, counted over all connections from now on, then
-  // breaks every connection. Once; connections made later work.
+  // breaks every connection. Once; connections made later work. kNever: forgets the order.
+  static constexpr size_t kNever = std::numeric_limits<size_t>::max();
   void CutAfter(Direction direction, size_t count, Breakage how = Breakage::kClose);
   // True when the cut that was ordered has happened.
   bool cut_done() const;
-  // Breaks all connections now.
+  // Breaks all connections now, with FIN or RST.
   void Break(Breakage how);
   // Bytes that pass in that direction wait this long. 0: no more.
   void Delay(Direction direction, int delay_ms);
@@ -47,6 +53,7 @@ class Saboteur {
 
   size_t connections() const;               // open now
   size_t connections_total() const;         // ever accepted
+  size_t connections_closed() const;        // of them closed by now
   size_t bytes(Direction direction) const;  // passed on, over all connections
   // All bytes that passed in that direction since Record(), over all connections.
   void Record();

@@ -1,0 +1,23 @@
+# Real clients at work through weir: each is a test that starts a Redis and a weir of its own.
+set(with_weir ${CMAKE_CURRENT_LIST_DIR}/with_weir.py $<TARGET_FILE:weir>)
+
+# weir_client_test(NAME COMMAND...): clients/NAME runs COMMAND beside them.
+function(weir_client_test name)
+  add_test(NAME clients/${name} COMMAND ${with_weir} ${ARGN})
+  set_tests_properties(clients/${name} PROPERTIES TIMEOUT 300)
+endfunction()
+
+weir_client_test(redis_cli ${CMAKE_CURRENT_LIST_DIR}/redis_cli_test.sh)
+weir_client_test(redis_benchmark ${CMAKE_CURRENT_LIST_DIR}/redis_benchmark_test.sh)
+weir_client_test(redis_py ${CMAKE_CURRENT_LIST_DIR}/redis_py_test.py)
+
+add_executable(hiredis_client_test clients/hiredis_client_test.cc)
+target_link_libraries(hiredis_client_test PRIVATE PkgConfig::HIREDIS GTest::gtest_main Threads::Threads)
+weir_client_test(hiredis $<TARGET_FILE:hiredis_client_test>)
+
+set(node_dir ${CMAKE_CURRENT_BINARY_DIR}/node)
+add_test(NAME clients/node_install COMMAND ${CMAKE_CURRENT_LIST_DIR}/node/install.sh ${node_dir})
+set_tests_properties(clients/node_install PROPERTIES FIXTURES_SETUP node_clients TIMEOUT 300)
+weir_client_test(ioredis node ${node_dir}/ioredis_test.js)
+weir_client_test(node_redis node ${node_dir}/node_redis_test.js)
+set_tests_properties(clients/ioredis clients/node_redis PROPERTIES FIXTURES_REQUIRED node_clients)
