@@ -220,22 +220,14 @@ RequestParser::Step RequestParser::ReadCount(ParseState* state, std::string_view
 // Reads one argument, "$<length>\r\n<payload>\r\n", at end_. kDone: it is complete.
 RequestParser::Step RequestParser::ReadArg(ParseState* state, std::string_view data,
                                            bool keep_spans) {
-  const Step step = ReadLine(state, data.substr(end_), "too big bulk count string");
+  uint64_t length = 0;
+  size_t payload = 0;
+  const Step step = ReadLength(state, data, &length, &payload);
   if (step != Step::kDone) return step;
-  if (line_.empty() || line_[0] != '$') return Fail(ExpectedDollar(line_));
-  int64_t length = 0;
-  if (!ParseWireNumber(line_.substr(1), &length) || length < 0 ||
-      static_cast<uint64_t>(length) > limits_.bulk_bytes_max) {
-    return Fail("invalid bulk length");
-  }
-  if (length > kUnauthenticatedBulkBytesMax && !state->authenticated) {
-    return Fail("unauthenticated bulk length");
-  }
-  const size_t payload = end_ + line_.size() + 2;
-  const size_t arg_end = payload + static_cast<size_t>(length) + 2;
+  const size_t arg_end = payload + length + 2;
   if (arg_end > limits_.request_bytes_max) return Step::kTooLarge;
   if (data.size() < arg_end) return NeedMore(state, arg_end);
-  canonical_ &= data[arg_end - 2] == '\r' && data[arg_end - 1] == '\n';
+  canonical_ &= IsCrlf(data.data() + arg_end - 2);
   if (keep_spans) {
     if (argc_ == spans_.size()) spans_.resize(spans_.size() * 2);
     spans_[argc_++] = {static_cast<uint32_t>(payload), static_cast<uint32_t>(length)};
@@ -243,6 +235,35 @@ RequestParser::Step RequestParser::ReadArg(ParseState* state, std::string_view d
   end_ = arg_end;
   state->scanned = static_cast<uint32_t>(arg_end);
   --state->args_left;
+  return Step::kDone;
+}
+
+// Reads the argument's length, and says where its payload starts.
+RequestParser::Step RequestParser::ReadLength(ParseState* state, std::string_view data,
+                                              uint64_t* length, size_t* payload) {
+  if (state->line_scanned == 0 && data.size() >= end_ + kArgBytesMin && data[end_] == '$' &&
+      limits_.bulk_bytes_max >= kShortNumberMax) {
+    uint32_t small = 0;
+    const char* const after = ReadShortNumber(data.data() + end_ + 1, &small);
+    if (after != nullptr) {
+      *length = small;
+      *payload = static_cast<size_t>(after - data.data());
+      return Step::kDone;
+    }
+  }
+  const Step step = ReadLine(state, data.substr(end_), "too big bulk count string");
+  if (step != Step::kDone) return step;
+  if (line_.empty() || line_[0] != '$') return Fail(ExpectedDollar(line_));
+  int64_t number = 0;
+  if (!ParseWireNumber(line_.substr(1), &number) || number < 0 ||
+      static_cast<uint64_t>(number) > limits_.bulk_bytes_max) {
+    return Fail("invalid bulk length");
+  }
+  if (number > kUnauthenticatedBulkBytesMax && !state->authenticated) {
+    return Fail("unauthenticated bulk length");
+  }
+  *length = static_cast<uint64_t>(number);
+  *payload = end_ + line_.size() + 2;
   return Step::kDone;
 }
 

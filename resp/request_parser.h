@@ -110,6 +110,7 @@ class RequestParser {
   Step Advance(ParseState* state, std::string_view data, bool keep_spans);
   Step ReadCount(ParseState* state, std::string_view data);
   Step ReadArg(ParseState* state, std::string_view data, bool keep_spans);
+  Step ReadLength(ParseState* state, std::string_view data, uint64_t* length, size_t* payload);
   Step ReadLine(ParseState* state, std::string_view data, std::string_view too_big);
   Step NeedMore(ParseState* state, size_t wake_bytes);
   Step Fail(std::string_view what);
