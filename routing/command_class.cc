@@ -225,6 +225,16 @@ bool HasBlockOption(const ArgList& args) {
   return false;
 }
 
+// Most commands have one key, always in the same place: on a cluster they need no more than this.
+uint8_t OnlyKey(const CommandSpec& spec) {
+  if (spec.key_specs.size() != 1) return 0;
+  const KeySpec& key = spec.key_specs[0];
+  const bool fixed = key.begin_search == KeySpec::BeginSearch::kIndex && key.index <= UINT8_MAX &&
+                     key.find_keys == KeySpec::FindKeys::kRange && key.last_key == 0 &&
+                     !key.flags.Has(KeyFlag::kIncomplete);
+  return fixed ? static_cast<uint8_t>(key.index) : 0;
+}
+
 CommandEntry Classify(const CommandSpec& spec, const CommandPolicy& policy) {
   CommandEntry entry;
   entry.spec = &spec;
@@ -233,6 +243,7 @@ CommandEntry Classify(const CommandSpec& spec, const CommandPolicy& policy) {
                       std::find(std::begin(kHarmlessCommands), std::end(kHarmlessCommands),
                                 spec.name) != std::end(kHarmlessCommands);
   entry.blocks = spec.flags.Has(CommandFlag::kBlocking) && !BlocksOnlyWithOption(spec);
+  entry.only_key = OnlyKey(spec);
   entry.needs_args = !spec.subcommands.empty();
   entry.why = "one reply, no trace on the connection: it may share a link";
   const std::string quoted = Concat({"'", spec.name, "'"});

@@ -83,9 +83,10 @@ struct CommandEntry {
   bool is_write = false;     // Redis flags it "write"
   bool is_readonly = false;  // safe to send again after a broken link: twice is the same as once
   bool blocks = false;       // may wait for other clients: no request deadline
-  bool needs_args = false;   // only Resolve() knows the entry that the arguments mean
-  std::string error;         // kPinned, kDenied: the error line, as ReplyWriter::Error takes it
-  std::string_view why;      // why it is handled so, for WEIR EXPLAIN
+  uint8_t only_key = 0;  // the argument that is its only key, whatever the others; 0: look closer
+  bool needs_args = false;  // only Resolve() knows the entry that the arguments mean
+  std::string error;        // kPinned, kDenied: the error line, as ReplyWriter::Error takes it
+  std::string_view why;     // why it is handled so, for WEIR EXPLAIN
   // XREAD and XREADGROUP: with a BLOCK option. A container: with a subcommand that it does not
   // have. nullptr: the same as this.
   const CommandEntry* other_form = nullptr;

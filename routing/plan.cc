@@ -39,6 +39,18 @@ Plan PlanWithoutKeys(const CommandEntry* entry, const Topology& topology) {
   return plan;
 }
 
+Plan PlanForSlot(const CommandEntry* entry, const Topology& topology, uint16_t slot) {
+  Plan plan;
+  plan.entry = entry;
+  plan.slot = slot;
+  plan.node = topology.PrimaryOf(slot);
+  if (plan.node == kNoNode) {
+    plan.kind = PlanKind::kReject;
+    plan.reason = kSlotNotServed;
+  }
+  return plan;
+}
+
 // A key as a line of text can show it.
 std::string Printable(std::string_view key) {
   const std::string head(key.substr(0, kExplainedKeyBytesMax));
@@ -125,28 +137,25 @@ Plan MakeUnsharedPlan(const CommandEntry& entry, const Topology& topology) {
 }
 
 Plan MakeClusterPlan(const CommandEntry* entry, const Topology& topology, const ArgList& args) {
+  if (entry != nullptr && entry->only_key != 0 && entry->only_key < args.size()) [[likely]] {
+    return PlanForSlot(entry, topology, KeySlot(args[entry->only_key]));
+  }
   KeyPositions keys;
   if (entry == nullptr || FindSlotArguments(*entry->spec, args, &keys) == KeysFound::kInvalid ||
       keys.empty()) {
     return PlanWithoutKeys(entry, topology);
   }
-  Plan plan;
-  plan.entry = entry;
   const uint16_t slot = KeySlot(args[keys[0].index]);
   for (size_t i = 1; i < keys.size(); ++i) {
     if (KeySlot(args[keys[i].index]) == slot) continue;
     const bool splits = entry->spec->request_policy == RequestPolicy::kMultiShard;
+    Plan plan;
+    plan.entry = entry;
     plan.kind = splits ? PlanKind::kSplit : PlanKind::kReject;
     if (!splits) plan.reason = kCrossSlot;
     return plan;
   }
-  plan.slot = slot;
-  plan.node = topology.PrimaryOf(slot);
-  if (plan.node == kNoNode) {
-    plan.kind = PlanKind::kReject;
-    plan.reason = kSlotNotServed;
-  }
-  return plan;
+  return PlanForSlot(entry, topology, slot);
 }
 
 std::vector<std::string> ExplainPlan(const Plan& plan, const Topology& topology,

@@ -4,9 +4,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <string>
 #include <vector>
 
+#include "routing/keys.h"
 #include "routing/slot.h"
 
 namespace weir {
@@ -79,6 +81,27 @@ TEST_F(PlanTest, AClusterRoutesBySlot) {
   const Plan unserved = On(*cluster_, {"GET", "nowhere"});
   EXPECT_EQ(unserved.kind, PlanKind::kReject);
   EXPECT_THAT(std::string(unserved.reason), StartsWith("-CLUSTERDOWN"));
+}
+
+// The short cut for commands with one key gives what their key specs give.
+TEST_F(PlanTest, TheOnlyKeyIsTheOneThatIsFound) {
+  const Args words = {"w0", "w1", "w2", "w3", "w4", "w5", "w6", "w7", "w8"};
+  int with_one_key = 0;
+  for (const auto& spec : routing_->commands().specs()) {
+    const uint8_t only_key = routing_->entry(*spec).only_key;
+    if (only_key == 0) continue;
+    ++with_one_key;
+    const ArgList args(
+        absl::MakeConstSpan(words.data(), static_cast<size_t>(std::abs(spec->arity))));
+    KeyPositions keys;
+    EXPECT_EQ(FindSlotArguments(*spec, args, &keys), KeysFound::kAll) << spec->name;
+    ASSERT_EQ(keys.size(), 1U) << spec->name;
+    EXPECT_EQ(keys[0].index, only_key) << spec->name;
+  }
+  EXPECT_GT(with_one_key, 100);
+  EXPECT_EQ(routing_->Find("mget")->only_key, 0);
+  EXPECT_EQ(routing_->Find("sort")->only_key, 0);
+  EXPECT_EQ(routing_->Find("eval")->only_key, 0);
 }
 
 TEST_F(PlanTest, AClusterSplitsOrRefusesSeveralSlots) {
