@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "plugins/text.h"
+#include "proxy/client/authenticator.h"
 #include "proxy/listener.h"
 #include "proxy/log.h"
 #include "proxy/process_metrics.h"
@@ -63,7 +64,7 @@ absl::Status Server::Prepare() {
       CommandPolicy::Parse(config_.commands.allow, config_.commands.deny);
   if (!policy.ok()) return policy.status();
   policy_ = *policy;
-  needs_auth_ = config_.auth.mode == AuthMode::kUsers;
+  needs_auth_ = AuthRequired(config_.auth);
   std::vector<std::shared_ptr<const UpstreamSnapshot>> snapshots;
   const auto routing = RoutingTable::Make(CommandTable::BuiltIn(), policy_);
   for (const UpstreamConfig& upstream : config_.upstreams) {

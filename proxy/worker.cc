@@ -1,8 +1,9 @@
 // A worker: its loop's life, its sessions, and the bounds that hold for all of them together.
 #include "proxy/worker.h"
 
+#include <unistd.h>
+
 #include <algorithm>
-#include <ctime>
 
 #include "plugins/registry.h"
 #include "plugins/text.h"
@@ -86,6 +87,11 @@ void Worker::Join() {
 void Worker::Adopt(int fd, uint64_t id, int listener) {
   connections_.fetch_add(1, std::memory_order_relaxed);
   Post([this, fd, id, listener] {
+    if (drain_until_ms_ != 0) {
+      ::close(fd);
+      connections_.fetch_sub(1, std::memory_order_relaxed);
+      return;
+    }
     auto* session = new Session(this, id, listener);
     session->next = sessions_;
     session->link_from = &sessions_;
@@ -95,7 +101,6 @@ void Worker::Adopt(int fd, uint64_t id, int listener) {
     context().stats.clients.Add(1);
     context().stats.clients_accepted.Add();
     session->Open(fd);
-    if (drain_until_ms_ != 0 && !session->closed()) session->Close();
   });
 }
 

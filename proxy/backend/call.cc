@@ -48,6 +48,7 @@ class Call final : public RequestOwner, public TurnEnd {
     Finish();
   }
   void OnLinkRoom() override {}
+  void OnPausedLinkGone() override {}
 
   void OnTurnEnd() override {
     if (too_large_) reply_ = "-ERR weir: the reply is too large\r\n";

@@ -139,7 +139,7 @@ void Link::OnConnected() {
   scanner_.emplace(key_.protocol_version);
   last_read_ms_ = context_->NowMs();
   stream_.WatchWrite(false);
-  stream_.WatchRead(!paused_);
+  stream_.WatchRead(true);
   SendHandshake();
   if (state_ == State::kReady) owner_->OnLinkConnected(*this);
   Flush();
@@ -214,6 +214,7 @@ void Link::CloseNow(std::string_view line) {
   if (state_ == State::kReady || state_ == State::kGated) context_->stats.links.Add(-1);
   state_ = State::kClosed;
   retiring_ = true;
+  ForgetPause();
   while (head_ != nullptr) {
     Request* request = head_;
     if (request->use != ReplyUse::kHandshake) Fail(request, line);
@@ -390,11 +391,26 @@ bool Link::HasOthersThan(const RequestOwner* owner) const {
   return false;
 }
 
-void Link::PauseReading(bool paused) {
-  if (paused_ == paused) return;
-  paused_ = paused;
-  if (state_ == State::kReady || state_ == State::kGated) stream_.WatchRead(!paused);
-  if (!paused) last_read_ms_ = context_->NowMs();
+void Link::PauseReadingFor(RequestOwner* owner) {
+  if (paused_by_ != nullptr) return;
+  paused_by_ = owner;
+  stream_.WatchRead(false);
+}
+
+void Link::ResumeReading() {
+  if (paused_by_ == nullptr) return;
+  paused_by_ = nullptr;
+  stream_.WatchRead(true);
+  // It was not the node that took all this time.
+  last_read_ms_ = context_->NowMs();
+  const uint64_t deadline_ms = last_read_ms_ + static_cast<uint64_t>(config_->request_timeout_ms);
+  for (Request* r = head_; r != nullptr; r = r->link_next) {
+    if (r->deadline_ms != 0) r->deadline_ms = std::max(r->deadline_ms, deadline_ms);
+  }
+}
+
+void Link::ForgetPause() {
+  if (paused_by_ != nullptr) std::exchange(paused_by_, nullptr)->OnPausedLinkGone();
 }
 
 }  // namespace weir

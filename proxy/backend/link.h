@@ -98,8 +98,10 @@ class Link final : private StreamOwner, private TurnEnd {
   void CloseNow(std::string_view line);
   bool retiring() const { return retiring_; }
 
-  // Set: nothing is read, because the client of the next reply does not read.
-  void PauseReading(bool paused);
+  // Nothing is read, because the next reply belongs to `owner` and it has no room for it. It must
+  // call ResumeReading when it has, and before it dies, unless OnPausedLinkGone was called.
+  void PauseReadingFor(RequestOwner* owner);
+  void ResumeReading();
   // True when the next reply belongs to `owner`, and how many others wait behind it.
   bool NextReplyIsFor(const RequestOwner* owner) const {
     return head_ != nullptr && head_->owner == owner;
@@ -145,6 +147,7 @@ class Link final : private StreamOwner, private TurnEnd {
   void PopHead();
   void KeepForNextRead(Chunk* chunk, std::string_view rest);
   void OfferRoom();
+  void ForgetPause();
 
   // link_recovery.cc: what happens when time runs out or the connection breaks.
   void OnTimer();
@@ -172,7 +175,6 @@ class Link final : private StreamOwner, private TurnEnd {
   uv_getaddrinfo_t* resolving_ = nullptr;  // owned by its callback
   State state_ = State::kIdle;
   bool retiring_ = false;
-  bool paused_ = false;
   bool heard_ = false;  // a reply was read in this turn
   bool timer_closed_ = false;
   bool stream_closing_ = false;  // its close callback is still to come
@@ -200,6 +202,7 @@ class Link final : private StreamOwner, private TurnEnd {
   size_t handshake_answered_ = 0;
   std::string refused_;  // the node's error to a required step of the handshake, until it agrees
   std::vector<RequestOwner*> waiting_;
+  RequestOwner* paused_by_ = nullptr;
 };
 
 }  // namespace weir

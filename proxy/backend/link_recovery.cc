@@ -120,6 +120,7 @@ void Link::ExpireWaiting() {
 }
 
 void Link::ExpireRequests() {
+  if (paused_by_ != nullptr) return;  // a client's slowness is not the node's
   const uint64_t now_ms = context_->NowMs();
   const auto timeout_ms = static_cast<uint64_t>(config_->request_timeout_ms);
   for (; expire_from_ != nullptr; expire_from_ = expire_from_->link_next) {
@@ -127,9 +128,8 @@ void Link::ExpireRequests() {
     if (r->deadline_ms == 0 || (r->owner == nullptr && r->use != ReplyUse::kHandshake)) continue;
     if (r->deadline_ms > now_ms) break;
     if (r->use == ReplyUse::kHandshake) return Break("no answer to the handshake");
-    // A reply that is on its way may take as long as it keeps coming; a reader who is slow is its
-    // session's concern.
-    if (r->reply_begun && (paused_ || last_read_ms_ + timeout_ms > now_ms)) {
+    // A reply that is on its way may take as long as it keeps coming.
+    if (r->reply_begun && last_read_ms_ + timeout_ms > now_ms) {
       r->deadline_ms = now_ms + timeout_ms;
       break;
     }
@@ -138,7 +138,7 @@ void Link::ExpireRequests() {
                          " ms"));
   }
   // All that wait are tombstones, and not a byte came in all that time: nothing will.
-  if (state_ == State::kReady && head_ != nullptr && head_->deadline_ms != 0 && !paused_ &&
+  if (state_ == State::kReady && head_ != nullptr && head_->deadline_ms != 0 &&
       std::max(last_read_ms_, head_->deadline_ms) + timeout_ms <= now_ms) {
     Break(Concat("not a byte came in ", 2 * timeout_ms, " ms"));
   }
@@ -185,6 +185,7 @@ void Link::Break(std::string_view cause) {
   context_->stats.links.Add(-1);
   context_->stats.links_failed.Add();
   state_ = State::kBackoff;
+  ForgetPause();
   stream_closing_ = true;
   stream_.Close();
   out_.Clear();

@@ -10,7 +10,7 @@ namespace weir {
 void Link::OnReadable() {
   // An error while connecting shows itself here.
   if (state_ == State::kConnecting) return OnWritable();
-  for (int i = 0; i < kReadsPerTurnMax && !paused_; ++i) {
+  for (int i = 0; i < kReadsPerTurnMax && paused_by_ == nullptr; ++i) {
     if (!ReadOnce()) return;
   }
 }
@@ -58,6 +58,7 @@ void Link::Consume(Chunk* chunk, std::string_view data) {
       if (run.frames != 0) {
         Deliver(request, chunk, data.substr(0, run.bytes), static_cast<uint32_t>(run.frames),
                 false);
+        if (!stream_.is_open()) return;
         data.remove_prefix(run.bytes);
         continue;
       }

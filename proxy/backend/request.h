@@ -89,6 +89,8 @@ class RequestOwner {
   virtual void OnFailed(Request& request, uint32_t n, bool last, std::string_view line) = 0;
   // The link can take requests again after it said that it was full.
   virtual void OnLinkRoom() = 0;
+  // The link that it paused (Link::PauseReadingFor) is gone.
+  virtual void OnPausedLinkGone() = 0;
 
  protected:
   ~RequestOwner() = default;

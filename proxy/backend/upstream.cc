@@ -17,7 +17,8 @@ Link* LinkGroup::TakeExclusive() {
   while (!idle_exclusive_.empty()) {
     Link* link = idle_exclusive_.back();
     idle_exclusive_.pop_back();
-    if (!link->retiring()) return link;
+    if (link->state() == Link::State::kReady) return link;
+    link->CloseNow("-ERR weir: the link broke while it was idle");
   }
   return upstream_->MakeLink(this);
 }

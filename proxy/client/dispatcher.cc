@@ -162,9 +162,9 @@ bool Dispatcher::AnswerLocally(const Plan& plan, const Input& input) {
   session_.parse_state_.authenticated = conversation.authenticated;
   switch (outcome.kind) {
     case LocalOutcome::Kind::kAsk:
-      return Ask(plan, input, std::move(outcome.ask), mode_before);
+      return Ask(plan, input, std::move(outcome), mode_before);
     case LocalOutcome::Kind::kGather:
-      Gather(plan, std::move(outcome.gather));
+      Gather(plan, std::move(outcome.gather), skip);
       return true;
     case LocalOutcome::Kind::kReply:
     case LocalOutcome::Kind::kClose:
@@ -183,9 +183,10 @@ bool Dispatcher::AnswerLocally(const Plan& plan, const Input& input) {
   return true;
 }
 
-bool Dispatcher::Ask(const Plan& plan, const Input& input, LocalOutcome::Ask ask,
+bool Dispatcher::Ask(const Plan& plan, const Input& input, LocalOutcome outcome,
                      ReplyMode mode_before) {
   Conversation& conversation = session_.conversation_;
+  LocalOutcome::Ask& ask = outcome.ask;
   LinkKey key = session_.group_->key();
   if (ask.db.has_value()) key.db = *ask.db;
   if (ask.protocol_version.has_value()) {
@@ -215,6 +216,7 @@ bool Dispatcher::Ask(const Plan& plan, const Input& input, LocalOutcome::Ask ask
   const Slice wire = Slice::Copy(worker_.context().chunks, bytes);
   if (ask.serial) session_.SetPause(Pause::kAsk);
   task->ask = std::move(ask);
+  task->gather = std::move(outcome.gather);
   task->group = group;
   task->reply_marks = input.reply_marks;
   const bool sent = link != nullptr && link->Send(request, wire.chunk(), wire.view());
@@ -222,6 +224,7 @@ bool Dispatcher::Ask(const Plan& plan, const Input& input, LocalOutcome::Ask ask
     task->collected =
         link == nullptr ? worker_.TooManyLinksLine(session_.listener_) : link->RefusalLine();
     task->collected += "\r\n";
+    task->ask.permits = nullptr;
     request->extra = std::move(task);
     session_.FinishCollected(*request);
     session_.Finish(*request);
@@ -233,13 +236,13 @@ bool Dispatcher::Ask(const Plan& plan, const Input& input, LocalOutcome::Ask ask
   return true;
 }
 
-void Dispatcher::Gather(const Plan& plan, LocalOutcome::Gather gather) {
+void Dispatcher::Gather(const Plan& plan, LocalOutcome::Gather gather, bool skip) {
   Request* request = session_.Push(plan.entry);
-  request->silent = session_.conversation_.reply_mode == ReplyMode::kOff;
+  request->silent = skip || session_.conversation_.reply_mode == ReplyMode::kOff;
   auto task = std::make_unique<RequestTask>();
-  task->combine = std::move(gather.combine);
+  task->gather = std::move(gather);
+  worker_.Gather(&session_, request, task->gather.visit);
   request->extra = std::move(task);
-  worker_.Gather(&session_, request, std::move(gather.visit));
 }
 
 LocalContext Dispatcher::MakeLocalContext() {

@@ -53,8 +53,8 @@ class Dispatcher {
   bool SendShared(const Plan& plan, const Input& input);
   bool SendLarge(const Plan& plan, const Input& input);
   bool AnswerLocally(const Plan& plan, const Input& input);
-  bool Ask(const Plan& plan, const Input& input, LocalOutcome::Ask ask, ReplyMode mode_before);
-  void Gather(const Plan& plan, LocalOutcome::Gather gather);
+  bool Ask(const Plan& plan, const Input& input, LocalOutcome outcome, ReplyMode mode_before);
+  void Gather(const Plan& plan, LocalOutcome::Gather gather, bool skip);
   bool Refuse(const CommandEntry* entry, std::string_view line, const Input& input);
 
   // False, with a pause set, if the request cannot go to this link yet.

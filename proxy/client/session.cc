@@ -69,7 +69,7 @@ void Session::Close() {
   tail_ = nullptr;
   worker_->context().stats.requests_in_flight.Add(-static_cast<int64_t>(unanswered_));
   unanswered_ = 0;
-  if (flow_ != nullptr && on_links_ != 0 && flow_ != exclusive_) flow_->PauseReading(false);
+  if (paused_link_ != nullptr) std::exchange(paused_link_, nullptr)->ResumeReading();
   // What is half said or half heard on it is nobody's any more.
   if (exclusive_ != nullptr) exclusive_->CloseNow("-ERR weir: the client left");
   exclusive_ = flow_ = nullptr;
@@ -262,7 +262,7 @@ void Session::Flush() {
     }
     if ((pauses_ & static_cast<uint8_t>(Pause::kOutput)) != 0 &&
         out_.bytes() <= worker_->output_resume_bytes()) {
-      if (flow_ != nullptr && on_links_ != 0) flow_->PauseReading(false);
+      if (paused_link_ != nullptr) std::exchange(paused_link_, nullptr)->ResumeReading();
       ClearPause(Pause::kOutput);
     }
   }
@@ -291,6 +291,7 @@ ClientRow Session::Row() const {
     row.lib_name = conversation_.names->lib_name;
     row.lib_version = conversation_.names->lib_version;
     row.no_evict = conversation_.names->no_evict;
+    row.no_touch = conversation_.names->no_touch;
   }
   row.age_s = static_cast<int64_t>((now_ms - opened_ms_) / 1000);
   row.idle_s = static_cast<int64_t>((now_ms - last_read_ms_) / 1000);

@@ -99,6 +99,7 @@ class Session final : public StreamOwner, public TurnEnd, public RequestOwner, p
                bool error) override;
   void OnFailed(Request& request, uint32_t n, bool last, std::string_view line) override;
   void OnLinkRoom() override { ClearPause(Pause::kLinkFull); }
+  void OnPausedLinkGone() override { paused_link_ = nullptr; }
 
   // ---- SessionView
   uint64_t id() const override { return conversation_.id; }
@@ -139,7 +140,7 @@ class Session final : public StreamOwner, public TurnEnd, public RequestOwner, p
   // session_replies.cc: the queue and what is answered.
   void Say(Request& request, std::string_view bytes);
   void SayFrom(Request& request, Chunk* chunk, std::string_view bytes);
-  void FinishCollected(Request& request);
+  bool FinishCollected(Request& request);
   void Finish(Request& request);
   void NoteError(const Request& request, std::string_view line, uint32_t times);
   void Advance();
@@ -173,6 +174,7 @@ class Session final : public StreamOwner, public TurnEnd, public RequestOwner, p
   Link* flow_ = nullptr;       // where the runs counted by on_links_ are
   Link* exclusive_ = nullptr;  // a link of its own, while it has one
   Link* full_link_ = nullptr;  // it waits for room there
+  Link* paused_link_ = nullptr;  // which waits for this client to read
   const CommandEntry* last_entry_ = nullptr;
   uint64_t opened_ms_ = 0;
   uint64_t last_read_ms_ = 0;

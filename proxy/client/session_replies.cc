@@ -33,7 +33,7 @@ void Session::AnswerAt(Request* request, std::string_view reply) {
 
 void Session::AnswerTicket(Request* request, const std::vector<std::string>& parts) {
   const std::unique_ptr<RequestExtra> extra = std::move(request->extra);
-  AnswerAt(request, static_cast<RequestTask&>(*extra).combine(conversation_, parts));
+  AnswerAt(request, static_cast<RequestTask&>(*extra).gather.combine(conversation_, parts));
 }
 
 // Tells the plugins of an error reply; `line` starts with '-'.
@@ -73,17 +73,19 @@ void Session::OnReply(Request& request, Chunk* chunk, std::string_view bytes, ui
     NoteError(request, bytes, 1);
   unanswered_ -= frames;
   worker_->context().stats.requests_in_flight.Add(-static_cast<int64_t>(frames));
+  bool answered = true;
   if (request.collect) [[unlikely]] {
     auto& task = static_cast<RequestTask&>(*request.extra);
     if (!task.Collect(bytes)) task.too_large = true;
-    if (frames != 0) FinishCollected(request);
+    if (frames != 0) answered = FinishCollected(request);
   } else {
     SayFrom(request, chunk, bytes);
   }
   if (request.remaining() == 0) {
     --on_links_;
-    Finish(request);
+    if (answered) Finish(request);
   }
+  if (unanswered_ <= worker_->depth_resume()) ClearPause(Pause::kDepth);
   Schedule();
   if (out_.bytes() > worker_->output_pause_bytes()) CheckOutput(request);
 }
@@ -103,6 +105,7 @@ void Session::OnFailed(Request& request, uint32_t n, bool last, std::string_view
   if (request.collect) {
     auto& task = static_cast<RequestTask&>(*request.extra);
     task.collected = reply;
+    task.ask.permits = nullptr;
     FinishCollected(request);
   } else {
     for (uint32_t i = 0; i < n; ++i) Say(request, reply);
@@ -115,10 +118,18 @@ void Session::OnFailed(Request& request, uint32_t n, bool last, std::string_view
   Schedule();
 }
 
-// The whole reply is there: who asked for it turns it into the client's.
-void Session::FinishCollected(Request& request) {
-  const std::unique_ptr<RequestExtra> extra = std::move(request.extra);
+// The whole reply is there: who asked for it turns it into the client's. False if it only permits
+// what gives the answer.
+bool Session::FinishCollected(Request& request) {
+  std::unique_ptr<RequestExtra> extra = std::move(request.extra);
   auto& task = static_cast<RequestTask&>(*extra);
+  if (task.ask.permits != nullptr && task.ask.permits(task.collected)) {
+    if (task.group != nullptr) std::exchange(task.group, nullptr)->Release();
+    request.collect = false;
+    worker_->Gather(this, &request, task.gather.visit);
+    request.extra = std::move(extra);
+    return false;
+  }
   if (task.too_large) task.collected = "-ERR weir: the reply is too large to be looked at\r\n";
   std::string reply = std::move(task.collected);
   if (task.ask.finish != nullptr) {
@@ -137,6 +148,7 @@ void Session::FinishCollected(Request& request) {
   request.collect = false;
   Say(request, reply);
   if (task.ask.serial) ClearPause(Pause::kAsk);
+  return true;
 }
 
 // Nothing more will come for this request.
@@ -204,7 +216,8 @@ void Session::CheckOutput(Request& request) {
     group->Release();
   }
   if (out_.bytes() > worker_->output_bytes_max()) {
-    flow_->PauseReading(true);
+    flow_->PauseReadingFor(this);
+    paused_link_ = flow_;
     if (!on_slow_list_) {
       on_slow_list_ = true;
       worker_->WatchSlowReader(this);
@@ -218,7 +231,7 @@ void Session::SweepSlowReader(uint64_t now_ms) {
     on_slow_list_ = false;
     return;
   }
-  const bool others_wait = flow_ != nullptr && on_links_ != 0 && flow_->HasOthersThan(this);
+  const bool others_wait = paused_link_ != nullptr && paused_link_->HasOthersThan(this);
   if (others_wait && last_write_ms_ + kOthersWaitMaxMs <= now_ms) {
     worker_->context().stats.clients_output_closed.Add();
     return Close();
