@@ -64,7 +64,10 @@ AuthVerdict Authenticate(const AuthConfig& config, std::string_view user,
   return accepted ? AuthVerdict::kAccepted : AuthVerdict::kRefused;
 }
 
-bool AuthRequired(const AuthConfig& config) { return config.mode != AuthMode::kNone; }
+bool AuthRequired(const AuthConfig& config, bool url_has_credentials) {
+  return config.mode == AuthMode::kUsers ||
+         (config.mode == AuthMode::kPassthrough && url_has_credentials);
+}
 
 bool IsUser(const AuthConfig& config, std::string_view user) {
   // Redis always has a default user, if only a disabled one.

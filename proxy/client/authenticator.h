@@ -21,10 +21,10 @@ enum class AuthVerdict {
 [[nodiscard]] AuthVerdict Authenticate(const AuthConfig& config, std::string_view user,
                                        std::string_view password);
 
-// Whether a new client must authenticate before anything else: Conversation::authenticated starts
-// as the opposite. In passthrough mode it must, because weir lends nobody the credentials of its
-// own configuration.
-bool AuthRequired(const AuthConfig& config);
+// Whether weir must refuse a client that has not authenticated: Conversation::authenticated starts,
+// and is after RESET, as the opposite. In passthrough mode Redis refuses it, on links that have no
+// credentials; unless the upstream's URL has some, which would then be lent to anybody.
+bool AuthRequired(const AuthConfig& config, bool url_has_credentials);
 
 // Whether the configuration can name a user, so that CLIENT KILL USER may be given it.
 // REQUIRES: the mode is not kPassthrough.

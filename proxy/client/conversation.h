@@ -45,6 +45,10 @@ struct Conversation {
     static const std::string kDefault = "default";
     return names && !names->user.empty() ? names->user : kDefault;
   }
+  // Passthrough only: whether Redis knows who it is.
+  bool has_own_credentials() const {
+    return names && !(names->upstream_user.empty() && names->upstream_password.empty());
+  }
   void SetName(std::string_view name) {  // empty: takes the name away
     if (names || !name.empty()) Names().name = name;
   }

@@ -1,6 +1,9 @@
 #include "proxy/client/local_commands.h"
 
+#include <utility>
+
 #include "proxy/client/local_call.h"
+#include "proxy/client/permission.h"
 #include "resp/errors.h"
 
 namespace weir {
@@ -105,10 +108,15 @@ LocalOutcome RunLocalCommand(const LocalContext& context, const CommandEntry& en
   if (!entry.spec->ArityAllows(request.argc)) {
     return SayError(RedisError::kWrongArgCount, entry.spec->name);
   }
-  if (!conversation.authenticated && !entry.spec->flags.Has(CommandFlag::kNoAuth)) {
-    return SayError(RedisError::kNoAuth);
+  const bool for_anybody = entry.spec->flags.Has(CommandFlag::kNoAuth);
+  if (!conversation.authenticated && !for_anybody) return SayError(RedisError::kNoAuth);
+  LocalOutcome outcome = Answer(call);
+  // What could be said without asking Redis is that the arguments are wrong. Redis, too, says it
+  // only to whom it permits the command.
+  if (outcome.kind == LocalOutcome::Kind::kReply && !for_anybody && NeedsPermission(call)) {
+    return AskPermission(call, [error = std::move(outcome.reply)](Conversation&) { return error; });
   }
-  return Answer(call);
+  return outcome;
 }
 
 }  // namespace weir

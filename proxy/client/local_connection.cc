@@ -39,8 +39,8 @@ LocalOutcome AskSelect(int32_t db) {
 }  // namespace
 
 LocalOutcome AnswerPing(const LocalCall& call) {
-  if (call.argc() > 2) return SayError(RedisError::kWrongArgCount, call.entry.spec->name);
   if (NeedsPermission(call)) return Forward();
+  if (call.argc() > 2) return SayError(RedisError::kWrongArgCount, call.entry.spec->name);
   if (call.argc() == 1) return SayBytes("+PONG\r\n");
   return SayBytes(
       MakeReply(call.protocol_version(), [&](ReplyWriter& reply) { reply.Bulk(call.arg(1)); }));
@@ -62,7 +62,7 @@ LocalOutcome AnswerReset(const LocalCall& call) {
   Conversation& conversation = call.conversation;
   conversation.db = 0;
   conversation.protocol_version = 2;
-  conversation.authenticated = !AuthRequired(*call.context.auth);
+  conversation.authenticated = !AuthRequired(*call.context.auth, call.context.url_has_credentials);
   ResetNames(ParseVersion(call.context.server->version), &conversation);
   // A SKIP that is in force for this very request stays, so RESET after it is silent.
   if (conversation.reply_mode == ReplyMode::kOff) conversation.reply_mode = ReplyMode::kOn;

@@ -128,8 +128,11 @@ LocalOutcome AnswerHello(const LocalCall& call) {
   }
   if (hello.to_check) return AskRedis(std::move(hello));
   if (!conversation.authenticated) return SayError(RedisError::kHelloNoAuth);
-  // Not reached yet: nothing is known of it.
-  if (call.context.server->version.empty()) return AskRedis(std::move(hello));
+  // Only Redis knows whether it wants to speak to a stranger; and if it was not reached yet,
+  // nothing is known of it.
+  const bool stranger =
+      call.context.auth->mode == AuthMode::kPassthrough && !conversation.has_own_credentials();
+  if (stranger || call.context.server->version.empty()) return AskRedis(std::move(hello));
   return Switch(hello.version, *call.context.server, conversation);
 }
 

@@ -47,7 +47,7 @@ std::string TextReply(int protocol_version, std::string_view text) {
   return MakeReply(protocol_version, [&](ReplyWriter& reply) { reply.Verbatim("txt", text); });
 }
 
-LocalOutcome SayHelp(const LocalCall& call) {
+std::string HelpReply(const LocalCall& call) {
   const std::string head = Concat(
       {ToUpper(CString(call.arg(0))), " <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"});
   const std::string_view lines[] = {
@@ -57,20 +57,20 @@ LocalOutcome SayHelp(const LocalCall& call) {
       "HELP",
       "    Prints this help.",
   };
-  return SayBytes(MakeReply(call.protocol_version(), [&](ReplyWriter& reply) {
+  return MakeReply(call.protocol_version(), [&](ReplyWriter& reply) {
     reply.ArrayHeader(std::size(lines));
     for (const std::string_view line : lines) reply.SimpleString(line);
-  }));
+  });
 }
 
-LocalOutcome SayExplanation(const LocalCall& call) {
+std::string ExplanationReply(const LocalCall& call) {
   std::vector<std::string_view> args;
   for (uint32_t i = 2; i < call.argc(); ++i) args.push_back(call.arg(i));
   const std::vector<std::string> lines = call.context.explain(args);
-  return SayBytes(MakeReply(call.protocol_version(), [&](ReplyWriter& reply) {
+  return MakeReply(call.protocol_version(), [&](ReplyWriter& reply) {
     reply.ArrayHeader(lines.size());
     for (const std::string& line : lines) reply.Bulk(line);
-  }));
+  });
 }
 
 }  // namespace
@@ -93,7 +93,9 @@ LocalOutcome AnswerInfo(const LocalCall& call) {
 }
 
 LocalOutcome AnswerWeir(const LocalCall& call) {
-  return call.entry.local == LocalCommand::kWeirExplain ? SayExplanation(call) : SayHelp(call);
+  const bool explains = call.entry.local == LocalCommand::kWeirExplain;
+  return WithPermission(call, [reply = explains ? ExplanationReply(call) : HelpReply(call)](
+                                  Conversation&) { return reply; });
 }
 
 }  // namespace weir

@@ -9,32 +9,35 @@
 namespace weir {
 namespace {
 
-// Arguments after the command's name that Redis answers without doing anything.
+// A request that Redis answers without doing anything.
 struct Probe {
   LocalCommand local;
   std::string_view command;
-  std::string_view subcommand;
-  std::string_view args[2];  // empty: none
+  std::string_view args[3];  // empty: none
 };
 
 constexpr Probe kProbes[] = {
-    {LocalCommand::kInfo, "INFO", "weir", {}},
-    {LocalCommand::kClientGetname, "CLIENT", "GETNAME", {}},
-    {LocalCommand::kClientGetredir, "CLIENT", "GETREDIR", {}},
-    {LocalCommand::kClientId, "CLIENT", "ID", {}},
-    {LocalCommand::kClientInfo, "CLIENT", "INFO", {}},
-    {LocalCommand::kClientKill, "CLIENT", "KILL", {"ID", "0"}},
-    {LocalCommand::kClientList, "CLIENT", "LIST", {"TYPE", "none"}},
-    {LocalCommand::kClientNoEvict, "CLIENT", "NO-EVICT", {"probe"}},
-    {LocalCommand::kClientNoTouch, "CLIENT", "NO-TOUCH", {"probe"}},
-    {LocalCommand::kClientReply, "CLIENT", "REPLY", {"probe"}},
-    {LocalCommand::kClientSetinfo, "CLIENT", "SETINFO", {"probe", "probe"}},
-    {LocalCommand::kClientSetname, "CLIENT", "SETNAME", {" "}},
-    {LocalCommand::kClientTrackinginfo, "CLIENT", "TRACKINGINFO", {}},
+    {LocalCommand::kSelect, "SELECT", {"none"}},
+    {LocalCommand::kInfo, "INFO", {"weir"}},
+    {LocalCommand::kClientGetname, "CLIENT", {"GETNAME"}},
+    {LocalCommand::kClientGetredir, "CLIENT", {"GETREDIR"}},
+    {LocalCommand::kClientId, "CLIENT", {"ID"}},
+    {LocalCommand::kClientInfo, "CLIENT", {"INFO"}},
+    {LocalCommand::kClientKill, "CLIENT", {"KILL", "ID", "0"}},
+    {LocalCommand::kClientList, "CLIENT", {"LIST", "TYPE", "none"}},
+    {LocalCommand::kClientNoEvict, "CLIENT", {"NO-EVICT", "probe"}},
+    {LocalCommand::kClientNoTouch, "CLIENT", {"NO-TOUCH", "probe"}},
+    {LocalCommand::kClientReply, "CLIENT", {"REPLY", "probe"}},
+    {LocalCommand::kClientSetinfo, "CLIENT", {"SETINFO", "probe", "probe"}},
+    {LocalCommand::kClientSetname, "CLIENT", {"SETNAME", " "}},
+    {LocalCommand::kClientTrackinginfo, "CLIENT", {"TRACKINGINFO"}},
+    // Redis has none of weir's own commands; who may not even PING it is to be told nothing.
+    {LocalCommand::kWeirExplain, "PING", {}},
+    {LocalCommand::kWeirHelp, "PING", {}},
 };
 
 std::string ProbeRequest(const Probe& probe) {
-  std::vector<std::string_view> args = {probe.command, probe.subcommand};
+  std::vector<std::string_view> args = {probe.command};
   for (const std::string_view arg : probe.args) {
     if (!arg.empty()) args.push_back(arg);
   }
@@ -44,7 +47,7 @@ std::string ProbeRequest(const Probe& probe) {
 }
 
 // Whatever Redis itself had to say of a probe's arguments has the code ERR. Other errors are about
-// the user (NOPERM) or about Redis being unable to tell (LOADING, and weir's own).
+// the user (NOPERM, NOAUTH) or about Redis being unable to tell (LOADING, and weir's own).
 bool Agrees(std::string_view reply) {
   return !reply.starts_with('-') ||
          (reply.starts_with("-ERR ") && !reply.starts_with("-ERR weir:"));
@@ -64,9 +67,7 @@ LocalOutcome Ask(const LocalCall& call) {
 }  // namespace
 
 bool NeedsPermission(const LocalCall& call) {
-  const ConversationNames* names = call.conversation.names.get();
-  return call.context.auth->mode == AuthMode::kPassthrough && names != nullptr &&
-         !(names->upstream_user.empty() && names->upstream_password.empty());
+  return call.context.auth->mode == AuthMode::kPassthrough;
 }
 
 LocalOutcome AskPermission(const LocalCall& call, std::function<std::string(Conversation&)> then) {

@@ -1,9 +1,10 @@
 // Whether Redis' ACLs let this client run a command that weir answers.
 //
-// With passthrough authentication each client is a user of Redis, and CLIENT KILL, say, may be
-// forbidden to it. Only Redis knows. It checks the ACL before it looks at the arguments, so it is
-// asked with the same command and arguments that make it do nothing: NOPERM is then the client's
-// answer, and any other error, which those arguments are bound to get, means yes.
+// With passthrough authentication each client is a user of Redis, or nobody yet, and CLIENT KILL,
+// say, may be forbidden to it. Only Redis knows. It checks the ACL before it looks at the
+// arguments, so it is asked with the same command and arguments that make it do nothing: NOPERM or
+// NOAUTH is then the client's answer, and any other error, which those arguments are bound to get,
+// means yes.
 #ifndef WEIR_PROXY_CLIENT_PERMISSION_H_
 #define WEIR_PROXY_CLIENT_PERMISSION_H_
 
@@ -14,7 +15,7 @@
 
 namespace weir {
 
-// Whether Redis has to be asked: the client's links carry credentials of its own.
+// Whether Redis has to be asked.
 bool NeedsPermission(const LocalCall& call);
 
 // Asks it; if it agrees, the reply is then(Conversation&).

@@ -42,9 +42,10 @@ TEST(AuthenticatorTest, ComparesHashes) {
 }
 
 TEST(AuthenticatorTest, Modes) {
-  EXPECT_FALSE(AuthRequired({}));
-  EXPECT_TRUE(AuthRequired(Users()));
-  EXPECT_TRUE(AuthRequired({.mode = AuthMode::kPassthrough, .users = {}}));
+  EXPECT_FALSE(AuthRequired({}, true));
+  EXPECT_TRUE(AuthRequired(Users(), false));
+  EXPECT_FALSE(AuthRequired({.mode = AuthMode::kPassthrough, .users = {}}, false));
+  EXPECT_TRUE(AuthRequired({.mode = AuthMode::kPassthrough, .users = {}}, true));
   EXPECT_EQ(Authenticate({}, "default", "x"), AuthVerdict::kAccepted);
   EXPECT_EQ(Authenticate({}, "alice", "x"), AuthVerdict::kRefused);
   EXPECT_EQ(Authenticate({.mode = AuthMode::kPassthrough, .users = {}}, "default", "x"),
@@ -129,6 +130,35 @@ TEST(LocalAuthTest, WeirsOwnCommandsNeedAuthenticationToo) {
   EXPECT_EQ(client.workers[0].rows.size(), 1u);
 }
 
+std::vector<Args> RequestsOfStrangers() {
+  return {{"PING"},
+          {"PING", "a", "b"},
+          {"ECHO", "x"},
+          {"SELECT", "0"},
+          {"SELECT", "x"},
+          {"SELECT", "3"},
+          {"SELECT", "0"},
+          {"CLIENT", "ID"},
+          {"CLIENT", "NONSENSE"},
+          {"CLIENT", "SETNAME", "x"},
+          {"CLIENT", "SETNAME", "x y"},
+          {"CLIENT", "REPLY", "maybe"},
+          {"CLIENT", "LIST", "ID", "x"},
+          {"CLIENT", "KILL", "ID", "x"},
+          {"CLIENT", "GETNAME"},
+          {"CLIENT", "LIST", "TYPE", "pubsub"},
+          {"CLIENT", "KILL", "TYPE", "normal"},
+          {"CLIENT", "KILL", "USER", "nobody"},
+          {"CLIENT", "NO-EVICT", "on"},
+          {"CLIENT", "REPLY", "on"},
+          {"COMMAND", "INFO", "get"},
+          {"HELLO"},
+          {"HELLO", "4"},
+          {"HELLO", "3"},
+          {"CLIENT", "TRACKINGINFO"},
+          {"HELLO", "3", "SETNAME", "y"}};
+}
+
 class PassthroughTest : public testing::Test {
  protected:
   PassthroughTest()
@@ -148,7 +178,7 @@ TEST_F(PassthroughTest, RedisChecksThePassword) {
   EXPECT_EQ(weir.Run({"AUTH", "alice", "wrong"}), kWrongPass);
   EXPECT_EQ(weir.Run({"AUTH", "carol", "foobar"}), kWrongPass);
   EXPECT_EQ(weir.Run({"AUTH", "", "secret"}), kWrongPass);
-  EXPECT_FALSE(weir.conversation.authenticated);
+  EXPECT_EQ(weir.Run({"ACL", "WHOAMI"}), kNoAuth);
   EXPECT_EQ(weir.Run({"AUTH", "alice", "foobar"}), "+OK\r\n");
   EXPECT_EQ(weir.conversation.user(), "alice");
   EXPECT_EQ(weir.conversation.Names().upstream_user, "alice");
@@ -160,8 +190,8 @@ TEST_F(PassthroughTest, RedisChecksThePassword) {
   EXPECT_EQ(weir.conversation.user(), "default");
   EXPECT_EQ(weir.Run({"ACL", "WHOAMI"}), "$7\r\ndefault\r\n");
   EXPECT_EQ(weir.Run({"RESET"}), "+RESET\r\n");
-  EXPECT_FALSE(weir.conversation.authenticated);
   EXPECT_EQ(weir.conversation.names, nullptr);
+  EXPECT_EQ(weir.Run({"ACL", "WHOAMI"}), kNoAuth);
 }
 
 TEST_F(PassthroughTest, HelloAuthenticatesAndSwitches) {
@@ -195,7 +225,7 @@ TEST_F(PassthroughTest, HelloAuthenticatesAndSwitches) {
 TEST_F(PassthroughTest, AFailedAuthSwitchesNothing) {
   weir.Run({"HELLO", "3", "AUTH", "alice", "wrong", "SETNAME", "x"});
   EXPECT_EQ(weir.conversation.protocol_version, 2);
-  EXPECT_FALSE(weir.conversation.authenticated);
+  EXPECT_FALSE(weir.conversation.has_own_credentials());
   EXPECT_EQ(weir.conversation.name(), "");
 }
 
@@ -204,6 +234,46 @@ TEST_F(PassthroughTest, OneAuthAHello) {
             "-ERR weir: HELLO takes AUTH once\r\n");
   EXPECT_EQ(weir.conversation.user(), "alice");
   EXPECT_EQ(weir.conversation.protocol_version, 2);
+}
+
+// A stranger is to weir what it is to Redis: nobody where a password is needed, else "default".
+TEST_F(PassthroughTest, StrangersAreRefusedByRedis) {
+  RawClient direct(redis.port());
+  for (const Args& args : RequestsOfStrangers()) {
+    EXPECT_EQ(Printable(weir.Run(args)), Printable(direct.Command(args)))
+        << Printable(Encode(args));
+  }
+  EXPECT_EQ(weir.Run({"WEIR", "HELP"}), kNoAuth);
+  EXPECT_EQ(weir.Run({"WEIR", "EXPLAIN", "GET", "a"}), kNoAuth);
+  EXPECT_EQ(weir.Run({"INFO", "weir"}), kNoAuth);
+  EXPECT_EQ(weir.workers[0].rows.size(), 1u);
+  EXPECT_EQ(weir.conversation.db, 0);
+  EXPECT_EQ(weir.conversation.protocol_version, 2);
+}
+
+TEST(OpenPassthroughTest, StrangersAreTheDefaultUser) {
+  const RedisServer redis;
+  RawClient direct(redis.port());
+  LocalClient weir(redis, {.mode = AuthMode::kPassthrough, .users = {}});
+  weir.conversation.id = std::stoull(direct.Text({"CLIENT", "ID"}));
+  for (const Args& args : RequestsOfStrangers()) {
+    if (args[0] == "CLIENT" && args.back() == "normal") continue;  // it would close the test's own
+    EXPECT_EQ(Printable(weir.Run(args)), Printable(direct.Command(args)))
+        << Printable(Encode(args));
+  }
+  EXPECT_EQ(weir.conversation.protocol_version, 3);
+  EXPECT_EQ(weir.Run({"WEIR", "EXPLAIN", "GET", "a"}).substr(0, 2), "*2");
+}
+
+TEST_F(PassthroughTest, WhereTheUrlHasCredentialsStrangersGetNone) {
+  weir.url_has_credentials = true;
+  ASSERT_EQ(weir.Run({"AUTH", "alice", "foobar"}), "+OK\r\n");
+  ASSERT_EQ(weir.Run({"RESET"}), "+RESET\r\n");
+  EXPECT_FALSE(weir.conversation.authenticated);
+  weir.asked = 0;
+  EXPECT_EQ(weir.Run({"PING"}), kNoAuth);
+  EXPECT_EQ(weir.Run({"HELLO", "3"}).substr(0, 11), "-NOAUTH HEL");
+  EXPECT_EQ(weir.asked, 0);
 }
 
 // What Redis' ACL forbids a user, weir does not do for it either.

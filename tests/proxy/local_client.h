@@ -87,7 +87,7 @@ class LocalClient {
         server(FactsOf(redis, password)),
         routing(RoutingOf(redis, password)) {
     conversation.id = 7;
-    conversation.authenticated = !AuthRequired(auth);
+    conversation.authenticated = !AuthRequired(auth, false);
     workers[0].rows = {MakeRow(conversation.id)};
   }
 
@@ -113,6 +113,7 @@ class LocalClient {
     context.auth = &auth;
     context.server = &server;
     context.databases_known = databases_known;
+    context.url_has_credentials = url_has_credentials;
     context.self = [this] {
       ClientRow row = MakeRow(conversation.id);
       row.name = conversation.name();
@@ -192,6 +193,7 @@ class LocalClient {
   Conversation conversation;
   FakeClients workers[2];
   int databases_known = 1;
+  bool url_has_credentials = false;
   int asked = 0;  // how often Redis was asked
   bool closed = false;
 };
