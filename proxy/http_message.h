@@ -31,7 +31,7 @@ struct HttpReply {
   int status = 200;
   std::string body;
   std::string_view content_type = "text/plain; charset=utf-8";
-  std::string_view allow = "";  // of a 405: the methods that are allowed
+  std::string_view allow = {};  // of a 405: the methods that are allowed
 };
 
 // The bytes of the reply; to HEAD, those of its head.

@@ -2,13 +2,13 @@
 
 #include <dirent.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 #ifdef WEIR_JEMALLOC
 #include <jemalloc/jemalloc.h>
 #endif
 
 #include <cstdint>
+#include <ctime>
 #include <fstream>
 #include <optional>
 #include <sstream>

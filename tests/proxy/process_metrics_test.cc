@@ -4,7 +4,8 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <time.h>
+
+#include <ctime>
 
 #include "proxy/metrics_page.h"
 #include "proxy/node_states.h"
