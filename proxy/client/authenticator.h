@@ -24,7 +24,7 @@ enum class AuthVerdict {
 // Whether weir must refuse a client that has not authenticated: Conversation::authenticated starts,
 // and is after RESET, as the opposite. In passthrough mode Redis refuses it, on links that have no
 // credentials; unless the upstream's URL has some, which would then be lent to anybody.
-bool AuthRequired(const AuthConfig& config, bool url_has_credentials);
+bool AuthRequired(const AuthConfig& config, bool url_has_credentials = true);
 
 // Whether the configuration can name a user, so that CLIENT KILL USER may be given it.
 // REQUIRES: the mode is not kPassthrough.

@@ -62,7 +62,7 @@ struct LocalContext {
   const RoutingTable* routing = nullptr;  // never null; valid during the call
   const AuthConfig* auth = nullptr;       // never null; valid during the call
   const ServerFacts* server = nullptr;    // never null; valid during the call
-  bool url_has_credentials = false;       // the upstream's: see AuthRequired()
+  bool url_has_credentials = true;        // the upstream's: see AuthRequired()
   int databases_known = 1;                // SELECT below this needs no check by the server
   // The functions are only called during the call.
   std::function<ClientRow()> self;  // the asking client, for CLIENT INFO
