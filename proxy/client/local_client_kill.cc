@@ -134,7 +134,6 @@ LocalOutcome AskUser(ClientFilter filter, std::optional<std::string> error) {
   LocalOutcome outcome;
   outcome.kind = LocalOutcome::Kind::kAsk;
   AppendRequest(&outcome.ask.request, {"CLIENT", "KILL", "USER", *filter.user, "ID", no_id});
-  outcome.ask.serial = true;
   if (error) {
     outcome.ask.finish = [error = *std::move(error)](Conversation&, std::string_view reply) {
       return reply.starts_with('-') ? std::string(reply) : error;

@@ -60,7 +60,6 @@ LocalOutcome Ask(const LocalCall& call) {
                                   [&](const Probe& row) { return row.local == call.entry.local; });
   // Without a probe the client's own bytes are sent, which Redis will check as well.
   if (probe != std::end(kProbes)) outcome.ask.request = ProbeRequest(*probe);
-  outcome.ask.serial = true;
   return outcome;
 }
 
@@ -72,6 +71,7 @@ bool NeedsPermission(const LocalCall& call) {
 
 LocalOutcome AskPermission(const LocalCall& call, std::function<std::string(Conversation&)> then) {
   LocalOutcome outcome = Ask(call);
+  outcome.ask.serial = true;  // `then` may change the conversation
   outcome.ask.finish = [then = std::move(then)](Conversation& conversation,
                                                 std::string_view reply) {
     return Agrees(reply) ? then(conversation) : std::string(reply);
