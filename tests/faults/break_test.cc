@@ -12,12 +12,16 @@ namespace {
 class BreakTest : public FaultTest {};
 
 TEST_F(BreakTest, WritesInFlightAreUnknownAndReadsAreRetried) {
-  RawClient client(weir_.port());
+  // Nothing is held back for a batch, so that all of it is in flight.
+  WeirConfig config = Config(saboteur_.url());
+  config.upstream += "batch_round_trip_max_us = 0\n";
+  WeirServer weir(config);
+  RawClient client(weir.port());
   ExpectExact(&client);
   for (const Breakage how : {Breakage::kClose, Breakage::kReset}) {
     saboteur_.Blackhole(Direction::kToClient, true);
     // A client that only reads, and one whose first read has a write behind it.
-    RawClient reader(weir_.port());
+    RawClient reader(weir.port());
     reader.Send(Encode({"GET", "fixed"}) + Encode({"EXISTS", "fixed"}));
     client.Send(Encode({"GET", "fixed"}) + Encode({"INCR", "n"}) + Encode({"STRLEN", "fixed"}) +
                 Encode({"PING"}));

@@ -24,7 +24,7 @@ class DeniedTest : public ::testing::Test {
     EXPECT_EQ(client->Text({"SET", "k", "v"}), "OK");
     EXPECT_EQ(client->Text({"GET", "k"}), "v");
   }
-  RedisServer redis_;
+  RedisServer redis_{{"--enable-debug-command", "yes"}};
 };
 
 TEST_F(DeniedTest, ByDefaultWhatHarmsOthers) {

@@ -126,13 +126,13 @@ TEST_F(SlowClientTest, OneThatStallsIsClosedInTheEnd) {
 }
 
 TEST_F(SlowClientTest, OneThatReadsSlowlyIsNoStall) {
-  WeirServer weir(Config(redis_, "client_stall_timeout_ms = 1000\n"));
+  WeirServer weir(Config(redis_, "client_stall_timeout_ms = 4000\n"));
   RawClient slow(weir.port());
   std::string requests;
   for (int i = 0; i < 10; ++i) requests += Encode({"GET", "large"});
   slow.Send(requests);
   const size_t total = 10 * Bulk(std::string(kMiB, 'L')).size();
-  const size_t pieces = 20;
+  const size_t pieces = 40;
   for (size_t i = 0; i < pieces; ++i) {
     ASSERT_TRUE(slow.Discard(total / pieces)) << i;
     PauseMs(150);  // slower than the time-out in sum, quicker at each step
