@@ -100,8 +100,8 @@ class LocalClient {
     EXPECT_EQ(parser.Parse(&state, bytes, &request), ParseStatus::kRequest);
     const CommandEntry* entry = routing->Resolve(request);
     if (entry == nullptr || entry->handling != Handling::kLocal) return Send({}, bytes);
-    LocalOutcome outcome = RunLocalCommand(Context(), *entry, request, conversation);
-    return CarryOut(std::move(outcome), bytes);
+    const LocalOutcome outcome = RunLocalCommand(Context(), *entry, request, conversation);
+    return CarryOut(outcome, bytes);
   }
 
  private:
@@ -131,7 +131,7 @@ class LocalClient {
     return context;
   }
 
-  std::string CarryOut(LocalOutcome outcome, const std::string& bytes) {
+  std::string CarryOut(const LocalOutcome& outcome, const std::string& bytes) {
     switch (outcome.kind) {
       case LocalOutcome::Kind::kClose:
         closed = true;
@@ -174,7 +174,7 @@ class LocalClient {
       auto fresh = std::make_unique<RawClient>(port_);
       for (const HandshakeStep& step : MakeHandshake(key, "")) {
         fresh->Send(step.request);
-        const std::string reply = fresh->ReadFrame();
+        std::string reply = fresh->ReadFrame();
         if (step.required && reply.starts_with('-')) return reply;
       }
       link = std::move(fresh);
