@@ -69,14 +69,12 @@ TEST(AuthTest, PasswordOfWeirsOwnLooksLikeRequirepass) {
   config.rest = std::string("[auth]\nmode = \"users\"\n[[auth.user]]\nname = \"default\"\n") +
                 "passwords = [\"" + kOther + "\", \"" + kSecret + "\"]\n";
   WeirServer weir(config);
-  if (WeirServer::direct()) return;
   ExpectSameConversation(direct.port(), weir.port(), kBeforeAndAfterPassword);
   RawClient client(weir.port());
   EXPECT_EQ(client.Text({"AUTH", "other"}), "OK");
 }
 
 TEST(AuthTest, SeveralUsers) {
-  if (WeirServer::direct()) return;
   RedisServer redis;
   WeirConfig config;
   config.url = redis.url();
@@ -114,7 +112,6 @@ TEST(AuthTest, UnauthenticatedRequestsAreSmall) {
 }
 
 TEST(AuthTest, PasswordOfTheUrlOpensRedis) {
-  if (WeirServer::direct()) return;
   RedisServer redis({"--requirepass", "s3cr:t@/"});
   WeirConfig config;
   config.url = "redis://:s3cr%3At%40%2F@" + redis.address();
@@ -129,7 +126,6 @@ TEST(AuthTest, PasswordOfTheUrlOpensRedis) {
 }
 
 TEST(AuthTest, WrongPasswordOfTheUrlIsTold) {
-  if (WeirServer::direct()) return;
   RedisServer redis({"--requirepass", "right"});
   WeirConfig config;
   config.url = "redis://:wr0ng-one@" + redis.address();

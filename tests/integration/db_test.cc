@@ -76,7 +76,6 @@ TEST_F(DbTest, NamesDoNotLeak) {
 }
 
 TEST(DbOfTheUrlTest, IsWhereClientsStart) {
-  if (WeirServer::direct()) return;
   RedisServer redis;
   WeirConfig config;
   config.url = redis.url() + "/7";
@@ -90,7 +89,6 @@ TEST(DbOfTheUrlTest, IsWhereClientsStart) {
 
 // 200 clients do not need 200 connections to Redis.
 TEST_F(DbTest, LinksAreShared) {
-  if (WeirServer::direct()) return;
   std::vector<std::unique_ptr<RawClient>> clients;
   for (int i = 0; i < 200; ++i) {
     clients.push_back(std::make_unique<RawClient>(weir_.port()));

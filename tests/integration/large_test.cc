@@ -169,6 +169,22 @@ TEST_F(LargeTest, LargeRequestsInAPipelineKeepTheirOrder) {
   }
 }
 
+// The link of its own that a large request gets has a database, a version and a handshake too.
+TEST_F(LargeTest, InAnotherDatabaseAndVersion) {
+  const std::string value = Pattern(3 * kMiB, Seed());
+  RawClient client(weir_.port());
+  ASSERT_EQ(client.Text({"SELECT", "3"}), "OK");
+  ASSERT_EQ(client.Command({"SET", "k", value}), "+OK\r\n");
+  ASSERT_EQ(client.Command({"HELLO", "3"})[0], '%');
+  ASSERT_EQ(client.Command({"SET", "k3", value}), "+OK\r\n");
+  ExpectEqual(client.Command({"GET", "k"}), Bulk(value));
+  ExpectEqual(client.Command({"GET", "k3"}), Bulk(value));
+  RawClient direct(redis_.port());
+  EXPECT_EQ(direct.Text({"DBSIZE"}), "0");
+  direct.Text({"SELECT", "3"});
+  EXPECT_EQ(direct.Text({"STRLEN", "k3"}), std::to_string(value.size()));
+}
+
 TEST_F(LargeTest, BrokenLengthsInsideALargeRequest) {
   const std::string start = "*4\r\n" + Bulk("SET") + Bulk("k") + Bulk(std::string(2 * kMiB, 'x'));
   RawClient direct(redis_.port());

@@ -186,7 +186,7 @@ TEST_F(ProtocolTest, ResetInTheMiddleOfEverything) {
   for (int i = 0; i < 50; ++i) {
     RawClient client(weir_.port());
     std::string requests;
-    for (int n = 0; n < 100; ++n) requests += Encode({"SET", "k", std::string(1000, 'x')});
+    for (int n = 0; n < 100; ++n) requests += Encode({"SET", "gone", std::string(1000, 'x')});
     client.Send(requests.substr(0, requests.size() - 500));
     client.Reset();
   }
