@@ -10,7 +10,6 @@
 #include <thread>
 
 #include "plugins/text.h"
-#include "proxy/client/authenticator.h"
 #include "proxy/listener.h"
 #include "proxy/log.h"
 #include "proxy/process_metrics.h"
@@ -46,12 +45,14 @@ absl::Status Server::Run() {
   std::signal(SIGPIPE, SIG_IGN);
   RaiseDescriptorLimit();
   started_ns_ = uv_hrtime();
+  // Before anybody can connect, so that a signal is never answered by the kernel.
+  WatchSignals();
   if (absl::Status status = Prepare(); !status.ok()) {
     workers_.clear();
+    CloseSignals();
     return status;
   }
   for (const auto& worker : workers_) worker->Start();
-  WatchSignals();
   StartDiscovery();
   loop_.Run();
   for (const auto& worker : workers_) worker->Join();
@@ -64,7 +65,6 @@ absl::Status Server::Prepare() {
       CommandPolicy::Parse(config_.commands.allow, config_.commands.deny);
   if (!policy.ok()) return policy.status();
   policy_ = *policy;
-  needs_auth_ = AuthRequired(config_.auth);
   std::vector<std::shared_ptr<const UpstreamSnapshot>> snapshots;
   const auto routing = RoutingTable::Make(CommandTable::BuiltIn(), policy_);
   for (const UpstreamConfig& upstream : config_.upstreams) {
@@ -204,6 +204,10 @@ void Server::WatchSignals() {
   }
 }
 
+void Server::CloseSignals() {
+  for (uv_signal_t& handle : signals_) uv_close(reinterpret_cast<uv_handle_t*>(&handle), nullptr);
+}
+
 void Server::OnSignal(int number) {
   if (number == SIGHUP) {
     Log(LogLevel::kWarning, "SIGHUP ignored",
@@ -257,7 +261,7 @@ void Server::Finish() {
   admin_.reset();
   for (const auto& worker : workers_) worker->Stop();
   for (const auto& discovery : discoveries_) discovery->Stop();
-  for (uv_signal_t& handle : signals_) uv_close(reinterpret_cast<uv_handle_t*>(&handle), nullptr);
+  CloseSignals();
   uv_close(reinterpret_cast<uv_handle_t*>(&timer_), nullptr);
   loop_.Stop();
   Log(LogLevel::kInfo, "stopped", {});

@@ -44,8 +44,6 @@ class Server final : public AdminSource {
   size_t worker_count() const { return worker_count_; }
   const std::vector<std::unique_ptr<Worker>>& workers() const { return workers_; }
   const UpstreamUrl& url(size_t upstream) const { return urls_[upstream]; }
-  // Whether clients must authenticate before anything else.
-  bool NeedsAuth() const { return needs_auth_; }
   void ReportNode(const std::string& upstream, const std::string& node, bool up,
                   const std::string& cause);
   void AddMetrics(std::shared_ptr<const MetricsSource> source);
@@ -67,6 +65,7 @@ class Server final : public AdminSource {
   void Begin();
   void Deal(int fd, int listener);
   void WatchSignals();
+  void CloseSignals();
   void OnSignal(int number);
   void StartWatchdog();
   void Drain();
@@ -74,7 +73,6 @@ class Server final : public AdminSource {
 
   const Config config_;
   const size_t worker_count_;
-  bool needs_auth_ = false;
   std::vector<UpstreamUrl> urls_;
   CommandPolicy policy_;
   Loop loop_;

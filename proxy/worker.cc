@@ -7,6 +7,7 @@
 
 #include "plugins/registry.h"
 #include "plugins/text.h"
+#include "proxy/client/authenticator.h"
 #include "proxy/client/session.h"
 #include "proxy/server.h"
 
@@ -34,6 +35,7 @@ Worker::Worker(Server* server, int index,
       memory_bytes_max_(static_cast<size_t>(config_.limits.memory_bytes_max) /
                         static_cast<size_t>(server->worker_count())),
       parser_(LimitsOf(config_.limits)) {
+  beat_ns_.store(uv_hrtime(), std::memory_order_relaxed);
   for (const ListenerConfig& listener : config_.listeners) {
     const auto named = std::find_if(
         config_.upstreams.begin(), config_.upstreams.end(),
@@ -72,7 +74,6 @@ void Worker::Start() {
   uv_timer_start(
       &tick_, [](uv_timer_t* timer) { static_cast<Worker*>(timer->data)->OnTick(); }, kTickMs,
       kTickMs);
-  beat_ns_.store(uv_hrtime(), std::memory_order_relaxed);
   thread_ = std::thread([this] { Run(); });
 }
 
@@ -115,8 +116,9 @@ void Worker::Remove(Session* session) {
 }
 
 void Worker::InitConversation(Conversation& conversation, int listener) {
-  conversation.db = UpstreamOf(listener).url().db;
-  conversation.authenticated = !server_->NeedsAuth();
+  const UpstreamUrl& url = UpstreamOf(listener).url();
+  conversation.db = url.db;
+  conversation.authenticated = !AuthRequired(config_.auth, url.has_credentials());
 }
 
 LinkKey Worker::KeyOf(const Conversation& conversation, int listener) {

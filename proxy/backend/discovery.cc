@@ -148,6 +148,11 @@ void Discovery::Fail(std::string_view reply) {
   if (const size_t at = cause.rfind(": "); at != std::string_view::npos && cause.starts_with("DOWN"))
     cause.remove_prefix(at + 2);
   tried_ = true;
+  // It is well, and tells only those who authenticate: with passthrough that are the clients.
+  if (cause.starts_with("NOAUTH") && !upstream_.url().has_credentials()) {
+    on_health_(true, "");
+    return Again(false);
+  }
   on_health_(false, std::string(cause));
   Again(false);
 }

@@ -136,12 +136,12 @@ void Link::OnConnected() {
   context_->stats.links_opened.Add();
   stream_queued_ = stream_written_ = 0;
   scanned_ = 0;
+  proved_ = false;
   scanner_.emplace(key_.protocol_version);
   last_read_ms_ = context_->NowMs();
   stream_.WatchWrite(false);
   stream_.WatchRead(true);
   SendHandshake();
-  if (state_ == State::kReady) owner_->OnLinkConnected(*this);
   Flush();
 }
 
@@ -156,7 +156,6 @@ void Link::SendHandshake() {
   for (const HandshakeStep& step : handshake_) {
     Request* request = context_->requests.Make();
     request->use = ReplyUse::kHandshake;
-    request->deadline_ms = deadline_ms;
     request->received_ns = context_->NowNs();
     request->wire = Slice::Copy(context_->chunks, step.request);
     Append(request);
@@ -167,9 +166,9 @@ void Link::SendHandshake() {
     tail_ = waiting_tail;
     if (expire_from_ == nullptr) expire_from_ = waiting;
   }
+  phase_deadline_ms_ = deadline_ms;
   if (!handshake_.empty() && HandshakeGates(key_)) {
     state_ = State::kGated;
-    phase_deadline_ms_ = deadline_ms;
   } else {
     SendWaiting();
   }
@@ -179,11 +178,7 @@ void Link::SendHandshake() {
 // Puts the bytes of all that waited for the connection into the stream.
 void Link::SendWaiting() {
   state_ = State::kReady;
-  node_->unreachable_since_ms = 0;
-  node_->down = false;
-  node_->cause.clear();
   refused_.clear();
-  attempts_ = 0;
   offline_bytes_ = 0;
   for (Request* r = head_; r != nullptr; r = r->link_next) {
     if (r->use == ReplyUse::kHandshake) continue;
@@ -191,6 +186,7 @@ void Link::SendWaiting() {
     QueueBytes(r, r->wire.chunk(), r->wire.view());
   }
   ScheduleFlush();
+  OfferRoom();
 }
 
 void Link::OnStreamClosed() {
@@ -265,9 +261,7 @@ bool Link::OfflineFull(size_t more_bytes) const {
 }
 
 std::string Link::RefusalLine() const {
-  // What the node thinks of a client's own wishes is the client's to read, word for word.
-  const bool clients_own = key_.client_credentials || key_.db != 0;
-  if (!refused_.empty() && clients_own) return refused_;
+  if (!refused_.empty() && asks_for_client()) return refused_;
   if (!node_->cause.empty()) return node_->DownError();
   return Concat("-DOWN weir: no connection to ", node_->address,
                       " yet, and its offline queue of ", config_->offline_queue_bytes_max,

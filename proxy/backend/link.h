@@ -115,6 +115,18 @@ class Link final : private StreamOwner, private TurnEnd {
   static constexpr uint64_t kFirstBytesMax = uint64_t{1} << 20;  // wait for a link being opened
   static constexpr size_t kBatchBytesMax = size_t{16} << 10;  // more gains nothing by waiting
 
+  // What the node thinks of a client's own wishes is the client's to read, word for word.
+  bool asks_for_client() const {
+    return key_.client_credentials || key_.db != 0 || (key_.user.empty() && key_.password.empty());
+  }
+  bool in_handshake() const {
+    return (state_ == State::kGated || state_ == State::kReady) &&
+           handshake_answered_ < handshake_.size();
+  }
+  // Whether phase_deadline_ms_ means something.
+  bool in_phase() const {
+    return state_ == State::kConnecting || state_ == State::kBackoff || in_handshake();
+  }
   bool OfflineFull(size_t more_bytes) const;
   size_t queued_bytes() const { return out_.bytes(); }
 
@@ -138,7 +150,10 @@ class Link final : private StreamOwner, private TurnEnd {
 
   // link_replies.cc: what is read.
   void OnReadable() override;
-  bool ReadOnce();
+  void Prove();
+  void OnBroken() override;
+  enum class ReadResult : uint8_t { kFull, kShort, kNothing };
+  ReadResult ReadOnce();
   void Consume(Chunk* chunk, std::string_view data);
   void TakeFrame(Chunk* chunk, std::string_view frame);
   void Deliver(Request* request, Chunk* chunk, std::string_view bytes, uint32_t frames, bool error);
@@ -175,7 +190,8 @@ class Link final : private StreamOwner, private TurnEnd {
   uv_getaddrinfo_t* resolving_ = nullptr;  // owned by its callback
   State state_ = State::kIdle;
   bool retiring_ = false;
-  bool heard_ = false;  // a reply was read in this turn
+  bool proved_ = false;  // this connection has brought bytes
+  bool heard_ = false;   // a reply was read in this turn
   bool timer_closed_ = false;
   bool stream_closing_ = false;  // its close callback is still to come
   uint8_t attempts_ = 0;      // failed ones since the last success
@@ -192,7 +208,7 @@ class Link final : private StreamOwner, private TurnEnd {
   uint64_t last_used_ms_ = 0;
   uint64_t last_read_ms_ = 0;
   uint64_t round_trip_ns_ = 0;      // smoothed, from a batch's write to its replies' read
-  uint64_t phase_deadline_ms_ = 0;  // kConnecting, kGated: give up; kBackoff: try again
+  uint64_t phase_deadline_ms_ = 0;  // of connecting, of the handshake; kBackoff: try again
 
   SliceQueue out_;
   std::optional<FrameScanner> scanner_;  // of this connection

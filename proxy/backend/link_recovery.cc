@@ -45,9 +45,9 @@ uint32_t CountRequests(std::string_view wire, size_t limit, uint32_t max, size_t
 
 uint64_t Link::NextWakeMs() const {
   uint64_t wake_ms = UINT64_MAX;
-  if (state_ == State::kConnecting || state_ == State::kGated || state_ == State::kBackoff) {
+  if (in_phase()) {
     wake_ms = phase_deadline_ms_;
-    if (head_ != nullptr) {
+    if (head_ != nullptr && state_ != State::kReady) {
       // How long the oldest one may wait; checked at this pace rather than to the millisecond.
       wake_ms = std::min(wake_ms, context_->NowMs() + 20);
     }
@@ -82,7 +82,7 @@ void Link::OnTimer() {
   if (state_ == State::kConnecting && phase_over) {
     if (resolving_ != nullptr) std::exchange(resolving_, nullptr)->data = nullptr;
     FailToConnect(Concat("no connection within ", config_->connect_timeout_ms, " ms"));
-  } else if (state_ == State::kGated && phase_over) {
+  } else if (in_handshake() && phase_over) {
     Break(Concat("no answer to the handshake within ", config_->connect_timeout_ms, " ms"));
   } else if (state_ == State::kBackoff && phase_over && !stream_closing_) {
     const auto idle_ms = static_cast<uint64_t>(config_->idle_link_timeout_ms);
@@ -123,20 +123,22 @@ void Link::ExpireRequests() {
   if (paused_by_ != nullptr) return;  // a client's slowness is not the node's
   const uint64_t now_ms = context_->NowMs();
   const auto timeout_ms = static_cast<uint64_t>(config_->request_timeout_ms);
-  for (; expire_from_ != nullptr; expire_from_ = expire_from_->link_next) {
-    Request* r = expire_from_;
-    if (r->deadline_ms == 0 || (r->owner == nullptr && r->use != ReplyUse::kHandshake)) continue;
-    if (r->deadline_ms > now_ms) break;
-    if (r->use == ReplyUse::kHandshake) return Break("no answer to the handshake");
+  Request* earliest = nullptr;
+  for (Request* r = expire_from_; r != nullptr; r = r->link_next) {
+    if (r->deadline_ms == 0 || r->owner == nullptr) continue;
     // A reply that is on its way may take as long as it keeps coming.
-    if (r->reply_begun && last_read_ms_ + timeout_ms > now_ms) {
-      r->deadline_ms = now_ms + timeout_ms;
+    const bool coming = r->reply_begun || (r == head_ && !unread_.empty());
+    if (coming) r->deadline_ms = std::max(r->deadline_ms, last_read_ms_ + timeout_ms);
+    if (r->deadline_ms > now_ms) {
+      if (earliest == nullptr) earliest = r;
+      if (coming) continue;
       break;
     }
     context_->stats.requests_timed_out.Add(r->remaining());
     Fail(r, Concat("-TIMEOUT weir: no answer from ", node_->address, " in ", timeout_ms,
                          " ms"));
   }
+  expire_from_ = earliest;
   // All that wait are tombstones, and not a byte came in all that time: nothing will.
   if (state_ == State::kReady && head_ != nullptr && head_->deadline_ms != 0 &&
       std::max(last_read_ms_, head_->deadline_ms) + timeout_ms <= now_ms) {
@@ -192,10 +194,7 @@ void Link::Break(std::string_view cause) {
   unread_ = Slice();
   scanned_ = 0;
   ResolveInFlight(why);
-  if (!refused_.empty()) {
-    EnterBackoff(why);
-    return;
-  }
+  if (!refused_.empty() || !proved_) return EnterBackoff(why);
   owner_->OnLinkFailed(*this, why);
   OfferRoom();
   if (retiring_ && head_ == nullptr) return CloseIfDrained();
@@ -301,7 +300,7 @@ void Link::EnterBackoff(std::string_view cause) {
   if (!refused_.empty()) {
     // The node is there; it does not want this link.
     FailWaiting(RefusalLine());
-    if (key_.client_credentials || key_.db != 0) {
+    if (asks_for_client()) {
       refused_.clear();
       node_->cause.clear();
       state_ = State::kIdle;

@@ -8,15 +8,21 @@
 namespace weir {
 
 void Link::OnReadable() {
-  // An error while connecting shows itself here.
-  if (state_ == State::kConnecting) return OnWritable();
   for (int i = 0; i < kReadsPerTurnMax && paused_by_ == nullptr; ++i) {
-    if (!ReadOnce()) return;
+    if (ReadOnce() != ReadResult::kFull) return;
   }
 }
 
-// Reads once and consumes it. False when there was less than there was room for, or at the end.
-bool Link::ReadOnce() {
+// After a reset, what the server said before it can still be read, and counts.
+void Link::OnBroken() {
+  if (state_ == State::kConnecting) return OnWritable();
+  while (stream_.is_open() && ReadOnce() != ReadResult::kNothing) {
+  }
+  Break("the connection failed");
+}
+
+// Reads once and consumes it; kShort when there was less than there was room for.
+Link::ReadResult Link::ReadOnce() {
   // Behind what is left of the last read, if it stands at the end of a chunk with room.
   ChunkRef chunk;
   if (!unread_.empty() && unread_.data() + unread_.size() == unread_.chunk()->tail() &&
@@ -33,17 +39,28 @@ bool Link::ReadOnce() {
   }
   const size_t room = chunk->room();
   const ssize_t n = stream_.Read(chunk->tail(), room);
-  if (n == -EAGAIN) return false;
+  if (n == -EAGAIN) return ReadResult::kNothing;
   if (n <= 0) {
     Break(n == 0 ? "the server closed the connection" : uv_strerror(static_cast<int>(n)));
-    return false;
+    return ReadResult::kNothing;
   }
   last_read_ms_ = context_->NowMs();
+  if (!proved_) Prove();
   const char* const begin = unread_.empty() ? chunk->tail() : unread_.data();
   chunk->used += static_cast<uint32_t>(n);
   const std::string_view data(begin, static_cast<size_t>(chunk->tail() - begin));
   Consume(chunk.get(), data);
-  return static_cast<size_t>(n) == room && stream_.is_open();
+  return static_cast<size_t>(n) == room ? ReadResult::kFull : ReadResult::kShort;
+}
+
+// Its first word: a node that only accepts connections, and then drops them, is not reachable.
+void Link::Prove() {
+  proved_ = true;
+  attempts_ = 0;
+  node_->unreachable_since_ms = 0;
+  node_->down = false;
+  node_->cause.clear();
+  owner_->OnLinkConnected(*this);
 }
 
 void Link::Consume(Chunk* chunk, std::string_view data) {
@@ -156,7 +173,6 @@ void Link::OnHandshakeReply(bool error, std::string_view reply) {
   }
   if (handshake_answered_ == handshake_.size() && state_ == State::kGated) {
     SendWaiting();
-    owner_->OnLinkConnected(*this);
     Flush();
   }
 }

@@ -54,28 +54,31 @@ class WalkView final : public RequestView {
 bool Dispatcher::WalkChain(const Input& input) {
   Upstream& upstream = worker_.UpstreamOf(session_.listener_);
   const UpstreamSnapshot& known = upstream.snapshot();
-  std::unique_ptr<ChainWalk> walk = std::exchange(session_.walk_, nullptr);
-  if (walk == nullptr) walk = std::make_unique<ChainWalk>();
-  if (walk->next != ChainWalk::kThrough && !walk->answer.has_value()) {
+  // Stays with the session while plugins are called, so that a hold may end within its own call.
+  if (session_.walk_ == nullptr) session_.walk_ = std::make_unique<ChainWalk>();
+  ChainWalk* const on_its_way = session_.walk_.get();
+  while (on_its_way->next != ChainWalk::kThrough && !on_its_way->answer.has_value()) {
     std::vector<std::string_view> rewritten;
-    if (walk->rewrite) rewritten.assign(walk->rewrite->begin(), walk->rewrite->end());
-    const ArgList args = walk->rewrite ? ArgList(absl::MakeSpan(rewritten)) : ArgList(input.parsed);
+    if (on_its_way->rewrite) rewritten.assign(on_its_way->rewrite->begin(), on_its_way->rewrite->end());
+    const ArgList args =
+        on_its_way->rewrite ? ArgList(absl::MakeSpan(rewritten)) : ArgList(input.parsed);
     WalkView view(worker_, session_, args, known.routing->Resolve(args), upstream.index(),
-                  walk.get());
-    const RequestOutcome outcome = worker_.chain().OnRequest(view, walk->next);
-    walk->reply_marks |= outcome.reply_marks;
-    walk->next = ChainWalk::kThrough;
+                  on_its_way);
+    const RequestOutcome outcome = worker_.chain().OnRequest(view, on_its_way->next);
+    on_its_way->reply_marks |= outcome.reply_marks;
+    on_its_way->next =
+        outcome.verdict == Verdict::kHeld ? outcome.next : size_t{ChainWalk::kThrough};
     if (outcome.verdict == Verdict::kClose) {
+      session_.walk_.reset();
       session_.KillAfterReplies();
       return true;
     }
-    if (outcome.verdict == Verdict::kHeld && !walk->answer.has_value()) {
-      walk->next = outcome.next;
+    if (outcome.verdict == Verdict::kHeld && on_its_way->ticket != 0) {
       session_.SetPause(Pause::kHold);
-      session_.walk_ = std::move(walk);
       return false;
     }
   }
+  std::unique_ptr<ChainWalk> walk = std::move(session_.walk_);
   if (walk->answer.has_value()) {
     const bool silent = TakeSilence();
     Request* request = session_.Push(known.routing->Resolve(input.parsed));

@@ -19,6 +19,26 @@ bool NeedsNoAuth(const CommandEntry* entry) {
          (entry->spec == nullptr || entry->spec->flags.Has(CommandFlag::kNoAuth));
 }
 
+// While a script runs, Redis reads nothing more from the connection that it came on. So what is to
+// end it must come on another.
+bool NeedsFreeLink(const CommandEntry* entry) {
+  return entry != nullptr && entry->spec != nullptr && entry->spec->parent != nullptr &&
+         (entry->spec->name == "script|kill" || entry->spec->name == "function|kill");
+}
+
+// What Redis tells a client that has not authenticated: whether the command exists and has the right
+// number of arguments comes first.
+std::string StrangersError(const CommandEntry* entry, const ParsedRequest& request) {
+  if (entry == nullptr) {
+    std::vector<std::string_view> args;
+    for (uint32_t i = 0; i < request.argc; ++i) args.push_back(request.arg(i));
+    if (!args.empty()) return UnknownCommandText(args);
+  } else if (entry->spec != nullptr && !entry->spec->ArityAllows(request.argc_declared)) {
+    return ErrorText(RedisError::kWrongArgCount, entry->spec->name);
+  }
+  return ErrorText(RedisError::kNoAuth);
+}
+
 }  // namespace
 
 bool Dispatcher::Handle(Chunk* chunk, const ParsedRequest& parsed) {
@@ -40,11 +60,12 @@ bool Dispatcher::HandleLarge(Chunk* chunk, const ParsedRequest& parsed, const Re
 
 bool Dispatcher::Perform(const Plan& plan, const Input& input) {
   if (!session_.conversation_.authenticated && !NeedsNoAuth(plan.entry)) [[unlikely]] {
-    return Refuse(plan.entry, ErrorText(RedisError::kNoAuth), input);
+    return Refuse(plan.entry, StrangersError(plan.entry, input.parsed), input);
   }
   switch (plan.kind) {
     case PlanKind::kSingle:
-      return input.tail == nullptr ? SendShared(plan, input) : SendLarge(plan, input);
+      return input.tail == nullptr && !NeedsFreeLink(plan.entry) ? SendShared(plan, input)
+                                                                 : SendAlone(plan, input);
     case PlanKind::kLocal:
       if (input.tail != nullptr) {
         return Refuse(plan.entry,
@@ -157,6 +178,7 @@ bool Dispatcher::AnswerLocally(const Plan& plan, const Input& input) {
   const ReplyMode mode_before = conversation.reply_mode;
   const bool skip = mode_before == ReplyMode::kSkipNext;
   if (skip) conversation.reply_mode = ReplyMode::kOn;
+  session_.last_entry_ = plan.entry;  // CLIENT INFO shows itself
   LocalOutcome outcome =
       RunLocalCommand(MakeLocalContext(), *plan.entry, input.parsed, conversation);
   session_.parse_state_.authenticated = conversation.authenticated;
@@ -173,8 +195,9 @@ bool Dispatcher::AnswerLocally(const Plan& plan, const Input& input) {
   session_.UpdateGroup();
   Request* request = session_.Push(plan.entry);
   request->request_bytes = input.parsed.wire.size();
-  request->silent = (skip && plan.entry->local != LocalCommand::kClientReply) ||
-                    conversation.reply_mode == ReplyMode::kOff;
+  // CLIENT REPLY ON speaks even when its reply was to be skipped.
+  const bool on = plan.entry->local == LocalCommand::kClientReply && outcome.reply == "+OK\r\n";
+  request->silent = (skip && !on) || conversation.reply_mode == ReplyMode::kOff;
   if (outcome.kind == LocalOutcome::Kind::kClose) {
     request->close_after = true;
     session_.SetPause(Pause::kEnding);
@@ -251,6 +274,7 @@ LocalContext Dispatcher::MakeLocalContext() {
   context.routing = upstream.snapshot().routing.get();
   context.auth = &worker_.config().auth;
   context.server = &upstream.snapshot().server;
+  context.url_has_credentials = upstream.url().has_credentials();
   context.databases_known = upstream.databases_known();
   context.self = [this] { return session_.Row(); };
   context.weir_info = [this] { return worker_.InfoText(); };

@@ -51,7 +51,7 @@ class Dispatcher {
 
   bool Perform(const Plan& plan, const Input& input);
   bool SendShared(const Plan& plan, const Input& input);
-  bool SendLarge(const Plan& plan, const Input& input);
+  bool SendAlone(const Plan& plan, const Input& input);
   bool AnswerLocally(const Plan& plan, const Input& input);
   bool Ask(const Plan& plan, const Input& input, LocalOutcome outcome, ReplyMode mode_before);
   void Gather(const Plan& plan, LocalOutcome::Gather gather, bool skip);

@@ -2,7 +2,8 @@
 //
 // On a shared link a request of 512 MB from a slow client would hold up everybody behind it. So it
 // waits until all earlier requests of its client are answered, borrows a link, streams over it, and
-// gives it back when its reply has come. It is never sent twice, because it is not kept.
+// gives it back when its reply has come. It is never sent twice, because it is not kept. The few
+// small requests that must not share a link go the same way.
 #include "plugins/text.h"
 #include "proxy/backend/upstream.h"
 #include "proxy/client/dispatcher.h"
@@ -11,7 +12,7 @@
 
 namespace weir {
 
-bool Dispatcher::SendLarge(const Plan& plan, const Input& input) {
+bool Dispatcher::SendAlone(const Plan& plan, const Input& input) {
   if (session_.on_links_ != 0) {
     session_.SetPause(Pause::kOrder);
     return false;
@@ -35,17 +36,26 @@ bool Dispatcher::SendLarge(const Plan& plan, const Input& input) {
     session_.GiveBackExclusive();
     return Refuse(plan.entry, line, input);
   }
-  LoopContext& context = worker_.context();
-  context.stats.requests_streamed.Add();
   const bool silent = TakeSilence();
   Request* request = session_.Push(plan.entry);
   request->silent = silent;
   request->use = silent ? ReplyUse::kSwallow : ReplyUse::kForward;
-  request->streamed = request->arriving = true;
+  request->streamed = request->arriving = input.tail != nullptr;
+  if (input.tail == nullptr) {
+    request->deadline_ms = worker_.DeadlineMs(session_.listener_, plan.entry);
+  }
+  Slice copy;
+  if (input.parsed.rewritten) {
+    copy = Slice::Copy(worker_.context().chunks, input.parsed.wire);
+  } else {
+    copy = Slice(input.chunk, input.parsed.wire);
+  }
   // The link is ready, so it takes what it gets.
-  if (!link->Send(request, input.chunk, input.parsed.wire)) return true;
+  if (!link->Send(request, copy.chunk(), copy.view())) return true;
   ++session_.on_links_;
   session_.flow_ = link;
+  if (input.tail == nullptr) return true;
+  worker_.context().stats.requests_streamed.Add();
   session_.large_ =
       std::make_unique<Session::Large>(Session::Large{.tail = *input.tail, .request = request});
   return true;

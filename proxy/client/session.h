@@ -127,6 +127,7 @@ class Session final : public StreamOwner, public TurnEnd, public RequestOwner, p
   // session.cc: reading, writing, closing.
   void OnReadable() override;
   void OnWritable() override { Flush(); }
+  void OnBroken() override { Close(); }
   void OnStreamClosed() override;
   void OnTurnEnd() override;
   void Schedule();

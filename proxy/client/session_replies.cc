@@ -34,6 +34,7 @@ void Session::AnswerAt(Request* request, std::string_view reply) {
 void Session::AnswerTicket(Request* request, const std::vector<std::string>& parts) {
   const std::unique_ptr<RequestExtra> extra = std::move(request->extra);
   AnswerAt(request, static_cast<RequestTask&>(*extra).gather.combine(conversation_, parts));
+  ClearPause(Pause::kAsk);
 }
 
 // Tells the plugins of an error reply; `line` starts with '-'.

@@ -17,11 +17,8 @@ constexpr int kVectorsMax = 64;
 
 void OnPoll(uv_poll_t* handle, int status, int events) {
   auto* owner = static_cast<StreamOwner*>(handle->data);
-  // An error shows itself, with its cause, in the read that follows.
-  if (status < 0) {
-    owner->OnReadable();
-    return;
-  }
+  // libuv has stopped watching a socket with an error.
+  if (status < 0) return owner->OnBroken();
   if ((events & UV_WRITABLE) != 0) {
     owner->OnWritable();
     if (uv_is_closing(reinterpret_cast<uv_handle_t*>(handle)) != 0) return;

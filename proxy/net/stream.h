@@ -15,11 +15,13 @@ namespace weir {
 
 class SliceQueue;
 
-// Who is told about a stream. Either call may close the stream.
+// Who is told about a stream. Each call may close the stream.
 class StreamOwner {
  public:
   virtual void OnReadable() = 0;
   virtual void OnWritable() = 0;
+  // The connection failed. What arrived before may still be read, but nothing will be told again.
+  virtual void OnBroken() = 0;
   // The stream was closed and its handle is no longer known to the loop: the owner may be deleted.
   virtual void OnStreamClosed() = 0;
 
