@@ -373,14 +373,17 @@ TEST_P(LocalCommandsTest, InfoSections) {
             Printable(pair.direct.Command({"INFO", "nosuch"})));
 }
 
-// Clients of newer Redis versions send these when they connect; Redis 7.0 does not know them.
+// Clients of newer Redis versions send these when they connect. Redis 7.0 does not know them and
+// says so, which such clients take in their stride; so does weir in front of it, word for word.
 TEST_P(LocalCommandsTest, ProbesOfNewerClients) {
   Pair pair = Connect();
-  EXPECT_EQ(pair.through.Command({"CLIENT", "SETINFO", "LIB-NAME", "some-lib"}), "+OK\r\n");
-  EXPECT_EQ(pair.through.Command({"CLIENT", "SETINFO", "lib-ver", "1.2.3"}), "+OK\r\n");
-  EXPECT_EQ(pair.through.Command({"CLIENT", "NO-TOUCH", "on"}), "+OK\r\n");
-  EXPECT_EQ(pair.through.Command({"CLIENT", "SETINFO", "LIB-NAME", "two words"})[0], '-');
-  EXPECT_EQ(pair.through.Command({"CLIENT", "SETINFO", "NOSUCH", "x"})[0], '-');
+  for (const std::vector<std::string>& probe :
+       {std::vector<std::string>{"CLIENT", "SETINFO", "LIB-NAME", "some-lib"},
+        {"CLIENT", "SETINFO", "lib-ver", "1.2.3"},
+        {"CLIENT", "NO-TOUCH", "on"},
+        {"CLIENT", "SETINFO", "NOSUCH", "x"}}) {
+    EXPECT_EQ(Printable(pair.through.Command(probe)), Printable(pair.direct.Command(probe)));
+  }
   EXPECT_EQ(pair.through.Text({"PING"}), "PONG");
 }
 
