@@ -1,75 +1,125 @@
+// The listening socket is made here, because the library cannot let an old and a new process listen
+// side by side and then say which port the system chose.
 #include "proxy/admin.h"
 
+#include <microhttpd.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
 #include <utility>
 
 #include "plugins/text.h"
-#include "proxy/metrics_page.h"
+#include "proxy/admin_pages.h"
+#include "proxy/listen_address.h"
 
 namespace weir {
 namespace {
 
-HttpReply AnswerMetrics(AdminSource& source) {
-  MetricsPage page;
-  for (const auto& metrics : source.MetricsSources()) metrics->Collect(page);
-  return {200, page.Text(), "text/plain; version=0.0.4; charset=utf-8"};
-}
-
-HttpReply AnswerHealth(AdminSource& source) {
-  std::string faults;
-  const std::vector<uint64_t> ages_ms = source.HeartbeatAgesMs();
-  for (size_t worker = 0; worker < ages_ms.size(); ++worker) {
-    if (ages_ms[worker] <= Admin::kHeartbeatAgeMaxMs) continue;
-    faults +=
-        Concat("worker ", worker, ": its event loop has not turned for ", ages_ms[worker], " ms\n");
-  }
-  if (faults.empty()) return {200, "ok\n"};
-  return {503, std::move(faults)};
-}
-
-HttpReply AnswerReadiness(AdminSource& source) {
-  std::string reasons;
-  for (const std::string& reason : source.NotReady()) reasons += reason + "\n";
-  if (reasons.empty()) return {200, "ok\n"};
-  return {503, std::move(reasons)};
-}
-
-HttpReply AnswerIndex(AdminSource&) {
-  return {200, "weir " WEIR_VERSION
-               "\n"
-               "/metrics  numbers for Prometheus\n"
-               "/healthz  200 while every worker's event loop turns\n"
-               "/readyz   200 while clients can be served\n"};
-}
-
-struct Page {
-  std::string_view path;
-  HttpReply (*answer)(AdminSource& source);
+// A request that is on its way.
+struct Exchange {
+  size_t body_bytes = 0;  // thrown away so far
 };
-constexpr Page kPages[] = {{"/", &AnswerIndex},
-                           {"/metrics", &AnswerMetrics},
-                           {"/healthz", &AnswerHealth},
-                           {"/readyz", &AnswerReadiness}};
 
-HttpReply Answer(AdminSource& source, const HttpRequest& request) {
-  for (const Page& page : kPages) {
-    if (page.path != request.path) continue;
-    if (request.method == "GET" || request.method == "HEAD") return page.answer(source);
-    return {.status = 405, .body = "only GET and HEAD\n", .allow = "GET, HEAD"};
-  }
-  return {404, "no such page; there are / /metrics /healthz /readyz\n"};
+absl::Status SystemError(std::string_view prefix = "") {
+  const std::string message = Concat(prefix, std::strerror(errno));
+  return absl::FailedPreconditionError(message);
+}
+
+MHD_Result Send(MHD_Connection* connection, AdminReply reply) {
+  MHD_Response* response =
+      MHD_create_response_from_buffer(reply.body.size(), reply.body.data(), MHD_RESPMEM_MUST_COPY);
+  if (response == nullptr) return MHD_NO;
+  MHD_add_response_header(response, "Content-Type", reply.content_type.data());
+  MHD_add_response_header(response, "Cache-Control", "no-store");
+  MHD_add_response_header(response, "Connection", "close");
+  if (!reply.allow.empty()) MHD_add_response_header(response, "Allow", reply.allow.data());
+  const MHD_Result result = MHD_queue_response(connection, reply.status, response);
+  MHD_destroy_response(response);
+  return result;
 }
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Admin>> Admin::Start(std::string_view address, AdminSource* source) {
-  auto server = HttpServer::Start(
-      address, [source](const HttpRequest& request) { return Answer(*source, request); });
-  if (!server.ok()) {
-    const std::string message =
-        Concat("admin HTTP cannot listen on ", address, ": ", Message(server.status()));
-    return absl::FailedPreconditionError(message);
+struct Admin::Callbacks {
+  // Called when a request's head is there, for each part of its body, and at its end. The answer
+  // waits for the end: a socket closed while something lies unread is reset, and the reply lost.
+  static MHD_Result OnRequest(void* admin, MHD_Connection* connection, const char* path,
+                              const char* method, const char* /*version*/, const char* /*body*/,
+                              size_t* body_bytes, void** exchange) {
+    const Admin& self = *static_cast<const Admin*>(admin);
+    if (*exchange == nullptr) {
+      *exchange = new Exchange;
+      return MHD_YES;
+    }
+    if (*body_bytes == 0) return Send(connection, AnswerAdmin(*self.source_, method, path));
+    size_t& sum_bytes = static_cast<Exchange*>(*exchange)->body_bytes;
+    sum_bytes += std::exchange(*body_bytes, 0);
+    return sum_bytes <= self.limits_.body_bytes_max ? MHD_YES : MHD_NO;
   }
-  return std::unique_ptr<Admin>(new Admin(*std::move(server)));
+
+  static void OnEnd(void* /*admin*/, MHD_Connection* /*connection*/, void** exchange,
+                    MHD_RequestTerminationCode /*code*/) {
+    delete static_cast<Exchange*>(std::exchange(*exchange, nullptr));
+  }
+
+  // Leaves paths and queries as they were sent: "/readyz%00" is not "/readyz".
+  static size_t OnEscaped(void* /*admin*/, MHD_Connection* /*connection*/, char* text) {
+    return std::strlen(text);
+  }
+};
+
+absl::StatusOr<std::unique_ptr<Admin>> Admin::Start(std::string_view address, AdminSource* source,
+                                                    const AdminLimits& limits) {
+  std::unique_ptr<Admin> admin(new Admin(source, limits));
+  absl::Status status = admin->Listen(address);
+  if (status.ok()) status = admin->Serve();
+  if (status.ok()) return admin;
+  const std::string message =
+      Concat("admin HTTP cannot listen on ", address, ": ", Message(status));
+  return absl::FailedPreconditionError(message);
+}
+
+Admin::~Admin() {
+  if (daemon_ != nullptr) MHD_stop_daemon(daemon_);
+  if (listen_fd_ >= 0) ::close(listen_fd_);
+}
+
+absl::Status Admin::Listen(std::string_view text) {
+  const absl::StatusOr<Address> address = ParseTcpAddress(text);
+  if (!address.ok()) return address.status();
+  listen_fd_ = ::socket(address->family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (listen_fd_ < 0) return SystemError();
+  const int on = 1;
+  ::setsockopt(listen_fd_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+  // So that an old process and the new one that takes over can listen side by side.
+  ::setsockopt(listen_fd_, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+  if (address->family() == AF_INET6) {
+    ::setsockopt(listen_fd_, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+  }
+  if (::bind(listen_fd_, address->get(), address->length()) != 0) return SystemError();
+  if (::listen(listen_fd_, static_cast<int>(limits_.connections_max)) != 0) return SystemError();
+  address_ = Address::LocalOf(listen_fd_).ToString();
+  return absl::OkStatus();
+}
+
+absl::Status Admin::Serve() {
+  // From here on the library may close the socket, even if it fails, and does not say whether it
+  // did: closing the number again could hit another's file.
+  const int listen_fd = std::exchange(listen_fd_, -1);
+  errno = 0;
+  daemon_ = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC, 0, nullptr, nullptr,
+                             &Callbacks::OnRequest, this, MHD_OPTION_LISTEN_SOCKET, listen_fd,  //
+                             MHD_OPTION_CONNECTION_LIMIT, limits_.connections_max,              //
+                             MHD_OPTION_CONNECTION_TIMEOUT, limits_.idle_timeout_s,             //
+                             MHD_OPTION_CONNECTION_MEMORY_LIMIT, limits_.connection_bytes_max,  //
+                             MHD_OPTION_NOTIFY_COMPLETED, &Callbacks::OnEnd, nullptr,           //
+                             MHD_OPTION_UNESCAPE_CALLBACK, &Callbacks::OnEscaped, nullptr,      //
+                             MHD_OPTION_END);
+  if (daemon_ == nullptr) return SystemError("its thread does not start: ");
+  return absl::OkStatus();
 }
 
 }  // namespace weir

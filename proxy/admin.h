@@ -5,21 +5,23 @@
 //   GET /readyz   200 while clients can be served, else 503 with a line for each reason
 //   GET /         what there is
 //
-// It has a thread of its own, so that a scrape takes nothing from a worker and a worker that hangs
-// can still be told of.
+// It has a thread of its own, libmicrohttpd's, so that a scrape takes nothing from a worker and a
+// worker that hangs can still be told of. A connection carries one request: nobody holds a place
+// that he does not use.
 #ifndef WEIR_PROXY_ADMIN_H_
 #define WEIR_PROXY_ADMIN_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "plugins/metrics_source.h"
-#include "proxy/http_server.h"
+
+struct MHD_Daemon;
 
 namespace weir {
 
@@ -38,24 +40,41 @@ class AdminSource {
   ~AdminSource() = default;
 };
 
+struct AdminLimits {
+  unsigned connections_max = 64;            // more wait in the kernel's queue
+  unsigned idle_timeout_s = 10;             // without a byte in either direction: closed
+  size_t connection_bytes_max = 16 * 1024;  // a request's head and its reply's; longer: 414 or 431
+  size_t body_bytes_max = 64 * 1024;        // of a request, which is thrown away; longer: closed
+};
+
 class Admin {
  public:
   static constexpr uint64_t kHeartbeatAgeMaxMs = 5000;  // older: the worker hangs
 
   // Listens on `address` ("127.0.0.1:9380", "[::1]:9380"; port 0: the system chooses) and answers
   // from then on. `source` outlives it. FailedPrecondition says why the address cannot be had.
-  static absl::StatusOr<std::unique_ptr<Admin>> Start(std::string_view address,
-                                                      AdminSource* source);
-  // Stops at once, but for a call of the source that is in progress.
-  ~Admin() = default;
+  static absl::StatusOr<std::unique_ptr<Admin>> Start(std::string_view address, AdminSource* source,
+                                                      const AdminLimits& limits = {});
+  // Cuts off exchanges that go on; waits only for a call of the source that is in progress.
+  ~Admin();
+  Admin(const Admin&) = delete;
+  Admin& operator=(const Admin&) = delete;
 
   // Where it listens: `address` with the port that the system chose.
-  const std::string& address() const { return server_->address(); }
+  const std::string& address() const { return address_; }
 
  private:
-  explicit Admin(std::unique_ptr<HttpServer> server) : server_(std::move(server)) {}
+  struct Callbacks;  // what libmicrohttpd calls
 
-  const std::unique_ptr<HttpServer> server_;
+  Admin(AdminSource* source, const AdminLimits& limits) : source_(source), limits_(limits) {}
+  absl::Status Listen(std::string_view address);
+  absl::Status Serve();
+
+  AdminSource* const source_;
+  const AdminLimits limits_;
+  int listen_fd_ = -1;  // until the daemon owns it
+  std::string address_;
+  MHD_Daemon* daemon_ = nullptr;  // owned
 };
 
 }  // namespace weir

@@ -69,7 +69,7 @@ constexpr ConfigKey kUpstream[] = {
     {"idle_link_timeout_ms", FieldOf<&UpstreamConfig::idle_link_timeout_ms>(),
      "When a link that nobody used is closed; 0 is never.", 0, kDayMs},
     {"batch_round_trip_max_us", FieldOf<&UpstreamConfig::batch_round_trip_max_us>(),
-     "While replies are on their way on a link whose round trip takes less than this, further "
+     "While replies are on their way on a link whose round trip is at best shorter than this, further "
      "requests wait for them, to go out in one write; 0 never lets them wait.",
      0, 1000000},
     {"tcp_keepalive_s", FieldOf<&UpstreamConfig::tcp_keepalive_s>(),

@@ -326,8 +326,8 @@ void Link::OnTurnEnd() {
 }
 
 // Whether what is queued had better wait for the replies that are on their way: their coming ends
-// the wait. Only where that is soon (the node is near and not busy with something long), and only
-// while there is little.
+// the wait. Only where the node is near, and only while there is little. (If it is busy with something
+// long, it would not look at them before either.)
 bool Link::ShouldHold() const {
   return head_ != nullptr && head_->sent && !heard_ && out_.bytes() < kBatchBytesMax &&
          round_trip_ns_ < static_cast<uint64_t>(config_->batch_round_trip_max_us) * 1000;

@@ -207,7 +207,7 @@ class Link final : private StreamOwner, private TurnEnd {
   uint64_t stream_written_ = 0;     // of them written
   uint64_t last_used_ms_ = 0;
   uint64_t last_read_ms_ = 0;
-  uint64_t round_trip_ns_ = 0;      // smoothed, from a batch's write to its replies' read
+  uint64_t round_trip_ns_ = 0;      // the shortest of late, from a write to its replies' read
   uint64_t phase_deadline_ms_ = 0;  // of connecting, of the handshake; kBackoff: try again
 
   SliceQueue out_;

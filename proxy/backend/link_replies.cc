@@ -136,7 +136,10 @@ void Link::Deliver(Request* request, Chunk* chunk, std::string_view bytes, uint3
     if (!heard_) {
       heard_ = true;
       const uint64_t trip_ns = request->replied_ns - request->sent_ns;
-      round_trip_ns_ = round_trip_ns_ == 0 ? trip_ns : (7 * round_trip_ns_ + trip_ns) / 8;
+      // The shortest of late: how near the node is, however busy it may be. It is forgotten slowly.
+      round_trip_ns_ = round_trip_ns_ == 0
+                           ? trip_ns
+                           : std::min(trip_ns, round_trip_ns_ + (round_trip_ns_ >> 14) + 1);
       ScheduleFlush();
     }
   }
