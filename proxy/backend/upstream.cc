@@ -100,7 +100,6 @@ Link* Upstream::MakeLink(LinkGroup* group) {
 
 void Upstream::OnLinkConnected(Link& link) {
   ++connections_made_;
-  if (link.key().db >= databases_known_) databases_known_ = link.key().db + 1;
   on_node_state_(config_->name, link.node().address, true, "");
 }
 
