@@ -97,8 +97,8 @@ absl::Status StartLog(const LogConfig& config) {
 }
 
 void StopLog() {
-  // The logger first: the thread ends when its queue is empty and it is the last to know it.
-  if (writer != nullptr) writer->logger.reset();
+  // The thread first, which ends when its queue is empty: nobody then shares the logger.
+  if (writer != nullptr) writer->thread.reset();
   delete std::exchange(writer, nullptr);
 }
 
