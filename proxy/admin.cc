@@ -109,8 +109,10 @@ absl::Status Admin::Serve() {
   // From here on the library may close the socket, even if it fails, and does not say whether it
   // did: closing the number again could hit another's file.
   const int listen_fd = std::exchange(listen_fd_, -1);
+  // poll, not epoll: with its edges, 0.9.75 forgets an end that arrives together with half a
+  // request, which then keeps its place until the timeout.
   errno = 0;
-  daemon_ = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC, 0, nullptr, nullptr,
+  daemon_ = MHD_start_daemon(MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_ITC, 0, nullptr, nullptr,
                              &Callbacks::OnRequest, this, MHD_OPTION_LISTEN_SOCKET, listen_fd,  //
                              MHD_OPTION_CONNECTION_LIMIT, limits_.connections_max,              //
                              MHD_OPTION_CONNECTION_TIMEOUT, limits_.idle_timeout_s,             //

@@ -15,6 +15,10 @@ class AdminTest : public ::testing::Test {
     config.upstream = "health_check_interval_ms = 100\nreconnect_max_ms = 100\n";
     return config;
   }
+  // weir listens for clients a moment before it listens here.
+  void SetUp() override {
+    ASSERT_TRUE(Eventually([&] { return static_cast<bool>(ConnectTo(weir_.admin_port())); }));
+  }
   RedisServer redis_;
   WeirServer weir_{Config(redis_)};
 };

@@ -6,6 +6,7 @@
 
 #include <mutex>
 #include <thread>
+#include <vector>
 
 #include "plugins/text.h"
 #include "proxy/net/address.h"
@@ -18,10 +19,15 @@
 namespace weir {
 namespace {
 
+using harness::ConnectTo;
+using harness::Fd;
 using harness::Get;
 using harness::HttpReply;
+using harness::NowMs;
+using harness::ReadHttpReply;
 using harness::SendHttp;
 using testing::AllOf;
+using testing::AnyOf;
 using testing::HasSubstr;
 using testing::Not;
 using testing::StartsWith;
@@ -132,6 +138,21 @@ TEST_F(AdminTest, RefusesOtherMethods) {
       405);
 }
 
+// A reply must not be lost because the client said more than a method.
+TEST_F(AdminTest, ReadsBodiesToTheirEndOrToTheBound) {
+  const AdminLimits limits;
+  const std::string post = "POST /metrics HTTP/1.1\r\nHost: x\r\n";
+  const std::string body(limits.body_bytes_max, 'b');
+  const auto length = [](size_t bytes) { return Concat("Content-Length: ", bytes, "\r\n\r\n"); };
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_EQ(SendHttp(port_, post + length(body.size()) + body).status, 405);
+    EXPECT_EQ(SendHttp(port_, post + length(body.size() + 1) + body + "b").status, 0);
+  }
+  EXPECT_EQ(
+      SendHttp(port_, post + "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n").status,
+      405);
+}
+
 TEST_F(AdminTest, KnowsNoOtherPage) {
   for (const char* path : {"/metric", "/metrics/", "/etc/passwd", "/../../../../etc/passwd",
                            "/%2e%2e/etc/passwd", "/index.html", "/readyz%00", "/METRICS"}) {
@@ -153,9 +174,128 @@ TEST_F(AdminTest, ServesSeveralAtOnce) {
   for (std::thread& client : clients) client.join();
 }
 
+TEST_F(AdminTest, ReadsRequestsByteByByte) {
+  const Fd fd = ConnectTo(port_);
+  for (const char c : std::string_view("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")) {
+    ASSERT_EQ(send(fd.get(), &c, 1, MSG_NOSIGNAL), 1);
+  }
+  EXPECT_EQ(ReadHttpReply(fd.get()).body, "ok\n");
+}
+
+TEST_F(AdminTest, AnswersOneRequestAConnection) {
+  const HttpReply reply =
+      SendHttp(port_, "GET /healthz HTTP/1.1\r\n\r\nGET /metrics HTTP/1.1\r\n\r\n");
+  EXPECT_EQ(reply.body, "ok\n");
+  EXPECT_THAT(reply.headers, HasSubstr("Connection: close\r\n"));
+  EXPECT_THAT(reply.headers, HasSubstr("Cache-Control: no-store\r\n"));
+}
+
+TEST_F(AdminTest, SurvivesWhatIsNotHttp) {
+  const std::string much(1 << 20, 'h');
+  const std::string nonsense[] = {"*1\r\n$4\r\nPING\r\n",
+                                  std::string("\0\x01\r\n\r\n", 6),
+                                  "GET\r\n\r\n",
+                                  "GET /\r\n\r\n",
+                                  "GET / HTTP/9.9\r\n\r\n",
+                                  "GET / FTP/1.1\r\n\r\n",
+                                  "GET /" + much,
+                                  "GET / HTTP/1.1\r\n" + much + ": 1\r\n\r\n",
+                                  much};
+  for (const std::string& bytes : nonsense) {
+    const Fd fd = ConnectTo(port_);
+    send(fd.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    shutdown(fd.get(), SHUT_WR);
+    const int status = ReadHttpReply(fd.get()).status;
+    EXPECT_TRUE(status == 0 || status >= 400) << status << " to " << bytes.substr(0, 40);
+  }
+  EXPECT_EQ(Get(port_, "/healthz").body, "ok\n");
+}
+
+// They give up their places at once, not when the timeout has passed.
+TEST_F(AdminTest, NoticesThatClientsLeave) {
+  const int64_t start_ms = NowMs();
+  for (int i = 0; i < 200; ++i) {
+    const Fd fd = ConnectTo(port_);
+    send(fd.get(), "GET /he", 7, MSG_NOSIGNAL);
+    shutdown(fd.get(), SHUT_WR);
+    EXPECT_EQ(ReadHttpReply(fd.get()).status, 0);
+  }
+  EXPECT_LT(NowMs() - start_ms, 1000 * AdminLimits().idle_timeout_s);
+}
+
+TEST_F(AdminTest, RefusesHeadsAboveTheBound) {
+  const std::string much(AdminLimits().connection_bytes_max, 'h');
+  EXPECT_EQ(Get(port_, "/" + much).status, 414);
+  EXPECT_EQ(SendHttp(port_, "GET / HTTP/1.1\r\nX: " + much + "\r\n\r\n").status, 431);
+}
+
+// More than sockets hold.
+TEST_F(AdminTest, WaitsForNoSlowReader) {
+  const std::string reason(32 << 20, 'x');
+  process_.SetNotReady({reason});
+  const Fd slow = ConnectTo(port_);
+  const std::string_view request = "GET /readyz HTTP/1.1\r\n\r\n";
+  send(slow.get(), request.data(), request.size(), MSG_NOSIGNAL);
+  EXPECT_EQ(Get(port_, "/healthz").body, "ok\n");
+  EXPECT_EQ(ReadHttpReply(slow.get()).body, reason + "\n");
+  EXPECT_EQ(Get(port_, "/readyz", "HEAD").body, "");
+}
+
+TEST(Admin, CutsOffThoseThatStaySilent) {
+  FakeProcess process;
+  const auto admin = Admin::Start("127.0.0.1:0", &process, {.idle_timeout_s = 1}).value();
+  const int64_t start_ms = NowMs();
+  const Fd silent = ConnectTo(PortOf(*admin));
+  const Fd half = ConnectTo(PortOf(*admin));
+  send(half.get(), "GET /", 5, MSG_NOSIGNAL);
+  EXPECT_EQ(ReadHttpReply(silent.get()).status, 0);
+  EXPECT_THAT(ReadHttpReply(half.get()).status, AnyOf(0, 408));
+  EXPECT_GE(NowMs() - start_ms, 1000);
+}
+
+TEST_F(AdminTest, AnswersBesideSilentClients) {
+  std::vector<Fd> silent;
+  for (unsigned i = 0; i + 1 < AdminLimits().connections_max; ++i) {
+    silent.push_back(ConnectTo(port_));
+  }
+  const int64_t start_ms = NowMs();
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(Get(port_, "/healthz").body, "ok\n");
+  EXPECT_LT(NowMs() - start_ms, 1000 * AdminLimits().idle_timeout_s)
+      << "it waited for a silent one";
+}
+
+TEST(Admin, LetsThoseAboveItsBoundWait) {
+  FakeProcess process;
+  const auto admin =
+      Admin::Start("127.0.0.1:0", &process, {.connections_max = 2, .idle_timeout_s = 1}).value();
+  const int64_t start_ms = NowMs();
+  std::vector<Fd> silent;
+  for (int i = 0; i < 2; ++i) silent.push_back(ConnectTo(PortOf(*admin)));
+  EXPECT_EQ(Get(PortOf(*admin), "/healthz").body, "ok\n");
+  EXPECT_GE(NowMs() - start_ms, 1000);
+}
+
+TEST(Admin, StopsAtOnceThoughExchangesGoOn) {
+  FakeProcess process;
+  process.SetNotReady({std::string(32 << 20, 'x')});
+  auto admin = Admin::Start("127.0.0.1:0", &process).value();
+  const uint16_t port = PortOf(*admin);
+  std::vector<Fd> silent;
+  for (int i = 0; i < 10; ++i) silent.push_back(ConnectTo(port));
+  const Fd slow = ConnectTo(port);
+  const std::string_view request = "GET /readyz HTTP/1.1\r\n\r\n";
+  send(slow.get(), request.data(), request.size(), MSG_NOSIGNAL);
+  EXPECT_EQ(Get(port, "/healthz").body, "ok\n");
+  const int64_t start_ms = NowMs();
+  admin.reset();
+  EXPECT_LT(NowMs() - start_ms, 5000) << "it waited for an exchange's timeout";
+  for (const Fd& fd : silent) EXPECT_EQ(ReadHttpReply(fd.get()).status, 0);
+  EXPECT_FALSE(ConnectTo(port));
+}
+
 TEST(Admin, SaysWhichAddressItCannotHave) {
   FakeProcess process;
-  const harness::Fd other = harness::ListenOn(0);
+  const Fd other = harness::ListenOn(0);
   const std::string address = Address::LocalOf(other.get()).ToString();
   const auto admin = Admin::Start(address, &process);
   ASSERT_FALSE(admin.ok());
