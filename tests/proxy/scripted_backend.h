@@ -108,7 +108,7 @@ inline std::string HelloReply(const BackendState& state) {
 
 // True of what weir itself says to a link that it just opened.
 inline bool IsOfHandshake(const ParsedRequest& request) {
-  for (const std::string_view name : {"hello", "auth", "client", "select"}) {
+  for (const std::string_view name : {"hello", "client", "select"}) {
     if (IsKeyword(request.arg(0), name)) return true;
   }
   return false;
@@ -128,7 +128,9 @@ inline std::string ReplyTo(const ParsedRequest& request, BackendState* state) {
     state->db = number;
     return "+OK\r\n";
   }
-  if (IsKeyword(name, "auth") || IsKeyword(name, "client")) return "+OK\r\n";
+  if (IsKeyword(name, "client") && request.argc == 3 && IsKeyword(request.arg(1), "setname")) {
+    return "+OK\r\n";
+  }
   if (IsKeyword(name, "ping") && request.argc == 1) return "+PONG\r\n";
   if (IsKeyword(name, "command") && request.argc == 1) return std::string(kBackendCommands);
   if (IsKeyword(name, "info")) {
