@@ -160,11 +160,11 @@ void Server::Begin() {
 // ---- connections
 
 void Server::Deal(int fd, int listener) {
-  Worker* least = nullptr;
+  Worker* least = workers_.front().get();
   int64_t total = 0;
   for (const auto& worker : workers_) {
     total += worker->connections();
-    if (least == nullptr || worker->connections() < least->connections()) least = worker.get();
+    if (worker->connections() < least->connections()) least = worker.get();
   }
   if (total >= config_.limits.clients_max) {
     const std::string line = ErrorText(RedisError::kMaxClients) + "\r\n";

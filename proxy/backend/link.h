@@ -113,7 +113,7 @@ class Link final : private StreamOwner, private TurnEnd {
   static constexpr size_t kHoldBytesMax = size_t{32} << 10;   // of a reply that is kept back
   static constexpr int kReadsPerTurnMax = 16;                 // fairness between links
   static constexpr uint64_t kFirstBytesMax = uint64_t{1} << 20;  // wait for a link being opened
-  static constexpr size_t kBatchBytesMax = size_t{16} << 10;  // more gains nothing by waiting
+  static constexpr size_t kBatchBytesMax = size_t{64} << 10;  // more gains nothing by waiting
 
   // What the node thinks of a client's own wishes is the client's to read, word for word.
   bool asks_for_client() const {

@@ -232,7 +232,7 @@ void Link::ResolveInFlight(std::string_view cause) {
   for (size_t i = 0; i < queue.size(); ++i) {
     Request* r = queue[i];
     r->link_next = nullptr;
-    if (none_ran && r->use != ReplyUse::kHandshake && r->sent) r->retryable = r->wire.size() != 0;
+    if (none_ran && r->use != ReplyUse::kHandshake && r->sent) r->retryable = !r->wire.empty();
     if (KeepAfterBreak(r, write_behind[i] && !none_ran, unknown_line)) {
       Append(r);
       offline_bytes_ += r->wire.size();
