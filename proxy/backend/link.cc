@@ -60,7 +60,9 @@ Link::~Link() = default;
 
 void Link::Connect() {
   last_used_ms_ = context_->NowMs();
-  if (state_ == State::kIdle && !stream_closing_) StartConnecting();
+  if (state_ != State::kIdle || stream_closing_) return;
+  refused_.clear();
+  StartConnecting();
 }
 
 void Link::StartConnecting() {
@@ -243,7 +245,7 @@ bool Link::Send(Request* request, Chunk* chunk, std::string_view wire) {
     QueueBytes(request, chunk, wire);
     ScheduleFlush();
   } else {
-    if (state_ == State::kIdle && !stream_closing_) StartConnecting();
+    Connect();
     if (node_->down || !refused_.empty() || OfflineFull(wire.size()) || retiring_) return false;
     Append(request);
     request->wire = Slice(chunk, wire);

@@ -301,10 +301,11 @@ void Link::EnterBackoff(std::string_view cause) {
     // The node is there; it does not want this link.
     FailWaiting(RefusalLine());
     if (asks_for_client()) {
-      refused_.clear();
       node_->cause.clear();
       state_ = State::kIdle;
       owner_->OnLinkFailed(*this, cause);
+      OfferRoom();
+      if (retiring_) return CloseIfDrained();
       return ArmTimer();
     }
   } else {

@@ -171,7 +171,10 @@ void Link::PopHead() {
 void Link::OnHandshakeReply(bool error, std::string_view reply) {
   const HandshakeStep& step = handshake_[handshake_answered_++];
   if (error && step.required) {
-    refused_ = reply.substr(0, reply.find('\r'));
+    // A bulk error's text stands behind the line with its length.
+    if (reply.starts_with('!')) reply.remove_prefix(reply.find('\n') + 1);
+    const size_t begin = reply.starts_with('-') ? 1 : 0;
+    refused_ = Concat("-", reply.substr(begin, reply.find_first_of("\r\n") - begin));
     return Break(Concat("the server refused ", step.what, ": ", std::string_view(refused_).substr(1)));
   }
   if (handshake_answered_ == handshake_.size() && state_ == State::kGated) {

@@ -121,6 +121,8 @@ void Session::OnReadable() {
     worker_->context().stats.reads_paused.Add();
     return;
   }
+  // What is here already comes first, at the turn's end; else the end of input would drop it.
+  if (resume_) return;
   for (int i = 0; i < kReadsPerTurnMax && pauses_ == 0 && !closed_; ++i) {
     ChunkRef chunk = ChunkToReadInto();
     const size_t room = chunk->room();

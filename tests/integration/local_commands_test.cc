@@ -18,6 +18,10 @@ class LocalCommandsTest : public BesideRedis, public ::testing::WithParamInterfa
   Pair Connect() {
     Pair pair{RawClient(direct_.port()), RawClient(weir_.port())};
     pair.direct.set_timeout_ms(5000);
+    // The connection that found out whether weir listens may not have been noticed to be gone.
+    EXPECT_TRUE(Eventually([&] {
+      return pair.through.Text({"INFO", "weir"}).find("weir_clients:1\r\n") != std::string::npos;
+    }));
     if (GetParam() == 3) {
       EXPECT_EQ(pair.direct.Command({"HELLO", "3"})[0], '%');
       EXPECT_EQ(pair.through.Command({"HELLO", "3"})[0], '%');
