@@ -20,6 +20,10 @@ constexpr ConfigKey kTop[] = {
      0, 1024},
     {"drain_timeout_ms", FieldOf<&Config::drain_timeout_ms>(),
      "How long requests in flight may take to end after SIGTERM.", 0, kHourMs},
+    {"coalesce_max_us", FieldOf<&Config::coalesce_max_us>(),
+     "The longest pause in which a worker under load lets requests gather, to handle them together; "
+     "0 is none.",
+     0, 10000},
 };
 
 constexpr ConfigKey kListener[] = {

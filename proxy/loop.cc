@@ -1,10 +1,13 @@
 // The event loop of a thread.
 //
-// A turn: timers, [prepare: end of turn], wait for events, their callbacks, [check: end of turn].
-// Both ends write what callbacks have queued, so that one turn's requests for a link and one turn's
-// replies to a client go out in one write each.
+// A turn: timers, [prepare: end of turn], wait for events, their callbacks, [check: end of turn],
+// and under load a pause (see proxy/coalescing.h). Both ends write what callbacks have queued, so
+// that one turn's requests for a link and one turn's replies to a client go out in one write each.
 #include "proxy/loop.h"
 
+#include <sys/prctl.h>
+
+#include <ctime>
 #include <utility>
 
 namespace weir {
@@ -35,7 +38,11 @@ void Loop::Post(std::function<void()> call) {
   }
 }
 
-void Loop::Run() { uv_run(&loop_, UV_RUN_DEFAULT); }
+void Loop::Run() {
+  // A pause of 100 us shall not take 150 (the default slack of timers).
+  ::prctl(PR_SET_TIMERSLACK, 1000UL);
+  uv_run(&loop_, UV_RUN_DEFAULT);
+}
 
 void Loop::Stop() {
   {
@@ -54,6 +61,16 @@ void Loop::OnCheck(uv_check_t* handle) {
   auto* loop = static_cast<Loop*>(handle->data);
   loop->context_.stats.loop_turns.Add();
   loop->EndTurn();
+  loop->Coalesce();
+}
+
+// Lets events gather when the load says so. Nothing is left to be written meanwhile.
+void Loop::Coalesce() {
+  const uint64_t pause_us = context_.coalescing.OnTurnEnd(context_.NowMs());
+  if (pause_us == 0) return;
+  context_.stats.loop_pauses.Add();
+  const timespec pause = {.tv_sec = 0, .tv_nsec = static_cast<long>(pause_us * 1000)};
+  ::nanosleep(&pause, nullptr);
 }
 
 void Loop::OnAsync(uv_async_t* handle) {

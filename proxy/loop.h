@@ -35,6 +35,7 @@ class Loop {
   static void OnCheck(uv_check_t* handle);
   static void OnAsync(uv_async_t* handle);
   void EndTurn();
+  void Coalesce();
 
   uv_loop_t loop_;
   LoopContext context_;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "proxy/backend/request.h"
+#include "proxy/coalescing.h"
 #include "proxy/net/buffer.h"
 #include "proxy/stats.h"
 
@@ -32,6 +33,7 @@ struct LoopContext {
   WorkerStats stats;
   ChunkPool chunks;
   RequestPool requests;
+  Coalescing coalescing;
   std::minstd_rand random;  // for jitter only
   // Links first, so that nodes work while replies are written to clients.
   std::vector<TurnEnd*> links_to_flush;

@@ -62,6 +62,8 @@ constexpr WorkerCounter kCounters[] = {
     {C("weir_reads_paused_total", "Times that reading from a client was paused."),
      &WorkerStats::reads_paused},
     {C("weir_loop_turns_total", "Turns of the event loop."), &WorkerStats::loop_turns},
+    {C("weir_loop_pauses_total", "Pauses after a turn that let events gather (coalesce_max_us)."),
+     &WorkerStats::loop_pauses},
 };
 
 constexpr WorkerGauge kGauges[] = {

@@ -48,6 +48,7 @@ Worker::Worker(Server* server, int index,
         [server](const std::string& upstream, const std::string& node, bool up,
                  const std::string& cause) { server->ReportNode(upstream, node, up, cause); }));
   }
+  context().coalescing.set_max_us(static_cast<uint64_t>(config_.coalesce_max_us));
   const LimitsConfig& limits = config_.limits;
   for (const int64_t timeout_ms :
        {limits.client_idle_timeout_ms, limits.request_arrival_timeout_ms,

@@ -130,7 +130,9 @@ void Session::OnReadable() {
     if (n == -EAGAIN) return;
     if (n == 0) return OnEnd();
     if (n < 0) return Close();
-    last_read_ms_ = worker_->context().NowMs();
+    const uint64_t now_ms = worker_->context().NowMs();
+    worker_->context().coalescing.OnRead(last_read_ms_, now_ms);
+    last_read_ms_ = now_ms;
     const char* const begin = input_.empty() ? chunk->tail() : input_.data();
     chunk->used += static_cast<uint32_t>(n);
     Parse(chunk.get(), {begin, static_cast<size_t>(chunk->tail() - begin)});
