@@ -11,6 +11,9 @@
 //   cycle = clients x (time between two reads): how often one client comes round.
 //   pause = cycle / 8, at most coalesce_max_us
 //
+// (Clients that send pipelines wait for all of their replies, so where a read brings many requests
+// the bound is up to four times as long.)
+//
 // and none at all when it would gather fewer than three reads, or a turn brings many anyway.
 #ifndef WEIR_PROXY_COALESCING_H_
 #define WEIR_PROXY_COALESCING_H_
@@ -19,11 +22,12 @@
 
 namespace weir {
 
-// What clients did in a window.
+// What clients sent in a window.
 struct ReadLoad {
   uint64_t window_us = 0;
   uint64_t reads = 0;    // that brought bytes
   uint64_t clients = 0;  // that at least one of them came from
+  uint64_t requests = 0;
 };
 
 // The pause after each turn under this load; 0: none.
@@ -36,9 +40,10 @@ class Coalescing {
 
   // A client brought bytes at `now_ms`; the last time before was `last_ms`.
   void OnRead(uint64_t last_ms, uint64_t now_ms) {
-    ++reads_;
-    if (last_ms / kWindowMs != now_ms / kWindowMs) ++clients_;
+    ++load_.reads;
+    if (last_ms / kWindowMs != now_ms / kWindowMs) ++load_.clients;
   }
+  void OnRequests(uint64_t n) { load_.requests += n; }
   // At the end of a turn: how long to wait before the next; 0: not at all.
   uint64_t OnTurnEnd(uint64_t now_ms);
 
@@ -48,8 +53,7 @@ class Coalescing {
 
   uint64_t max_us_ = 0;
   uint64_t window_ = 0;  // its number
-  uint64_t reads_ = 0;
-  uint64_t clients_ = 0;
+  ReadLoad load_;
   uint64_t reads_before_turn_ = 0;
   uint64_t pause_us_ = 0;  // by the last window's load
 };

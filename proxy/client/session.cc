@@ -156,6 +156,7 @@ void Session::OnEnd() {
 void Session::Parse(Chunk* chunk, std::string_view data) {
   RequestParser& parser = worker_->parser();
   Dispatcher dispatcher(this);
+  uint64_t requests = 0;
   while (!data.empty() && pauses_ == 0) {
     if (large_ != nullptr) {
       data.remove_prefix(PassLarge(chunk, data));
@@ -164,6 +165,7 @@ void Session::Parse(Chunk* chunk, std::string_view data) {
     ParsedRequest parsed;
     const ParseStatus status = parser.Parse(&parse_state_, data, &parsed);
     if (status == ParseStatus::kRequest) [[likely]] {
+      ++requests;
       if (!dispatcher.Handle(chunk, parsed)) break;
       data.remove_prefix(parsed.consumed);
     } else if (status == ParseStatus::kNeedMore) {
@@ -177,6 +179,7 @@ void Session::Parse(Chunk* chunk, std::string_view data) {
       ProtocolError(parser.error());
     }
   }
+  worker_->context().coalescing.OnRequests(requests);
   if (closed_) return;
   KeepInput(chunk, data);
   // How long a request takes to arrive is bounded; a large one must only keep coming.

@@ -36,6 +36,18 @@ TEST(CoalescingPause, NeverAboveItsBound) {
   EXPECT_EQ(CoalescingPauseUs(load, 0), 0U);
 }
 
+TEST(CoalescingPause, LongerWhereClientsSendPipelines) {
+  ReadLoad load = {.window_us = 8000, .reads = 100, .clients = 50, .requests = 6400};
+  EXPECT_EQ(CoalescingPauseUs(load, 100), 400U);
+  load.requests = 3200;  // of 32: twice as long would gather too few
+  EXPECT_EQ(CoalescingPauseUs(load, 100), 0U);
+  load.reads = load.clients = 400;
+  load.requests = 400 * 32;
+  EXPECT_EQ(CoalescingPauseUs(load, 100), 200U);
+  load.requests = 400 * 1000;
+  EXPECT_EQ(CoalescingPauseUs(load, 100), 400U);
+}
+
 // Turns of `reads_per_turn` reads, each of another client, for two windows; the last turn's pause.
 uint64_t PauseAfter(Coalescing& coalescing, int reads_per_turn, int turns_per_ms) {
   uint64_t pause_us = 0;
