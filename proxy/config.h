@@ -30,6 +30,7 @@ struct UpstreamConfig {
   std::string client_name = "weir";            // CLIENT SETNAME on each link; "" sends none
   int64_t connections_per_node = 1;            // links for each (protocol, db, credentials)
   int64_t links_max = 1024;                    // over all nodes and link keys
+  int64_t pinned_connections_max = 4096;       // links for one client at a time
   int64_t in_flight_max = 131072;              // requests on one link without a reply yet
   int64_t connect_timeout_ms = 2000;
   int64_t request_timeout_ms = 5000;  // 0: none; never applies to commands that may block

@@ -8,6 +8,7 @@ namespace weir {
 
 std::string Server::InfoText(int worker) {
   uint64_t clients = 0, accepted = 0, in_flight = 0, links = 0, buffers = 0;
+  uint64_t pinned[] = {0, 0, 0, 0, 0, 0};
   uint64_t timed_out = 0, unknown = 0, retried = 0, denied = 0;
   std::string by_worker;
   for (const auto& w : workers_) {
@@ -16,6 +17,10 @@ std::string Server::InfoText(int worker) {
     accepted += stats.clients_accepted.Get();
     in_flight += stats.requests_in_flight.Get();
     links += stats.links.Get();
+    const Gauge* const gauges[] = {&stats.pinned_transaction, &stats.pinned_watch,
+                                   &stats.pinned_blocked,     &stats.pinned_tracking,
+                                   &stats.pinned_monitor,     &stats.pinned_other};
+    for (size_t i = 0; i < std::size(gauges); ++i) pinned[i] += gauges[i]->Get();
     buffers += stats.buffer_bytes.Get();
     timed_out += stats.requests_timed_out.Get();
     unknown += stats.requests_unknown.Get();
@@ -33,6 +38,8 @@ std::string Server::InfoText(int worker) {
                  "\r\nweir_clients_accepted:", accepted, "\r\nweir_requests_in_flight:", in_flight,
                  "\r\nweir_requests_timed_out:", timed_out, "\r\nweir_requests_unknown:", unknown,
                  "\r\nweir_requests_retried:", retried, "\r\nweir_requests_denied:", denied, "\r\n");
+  text += Concat("weir_pinned:transaction=", pinned[0], ",watch=", pinned[1], ",blocked=", pinned[2],
+                 ",tracking=", pinned[3], ",monitor=", pinned[4], ",other=", pinned[5], "\r\n");
   text += Concat("weir_links:", links, "\r\nweir_buffer_bytes:", buffers,
                  "\r\nweir_memory_bytes_max:", config_.limits.memory_bytes_max, "\r\n");
   for (const NodeStates::State& node : nodes_.All()) {

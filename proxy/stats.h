@@ -26,6 +26,13 @@ struct WorkerStats {
   Counter links_failed;              // attempts that failed, and connections that broke
   Counter links_protocol_errors;     // links closed for what the node sent
   Counter links_fenced;              // links set aside for one slow reader
+  Counter pinned_refused;            // pinned_connections_max
+  Gauge pinned_transaction;          // clients with a connection of their own now, by reason
+  Gauge pinned_watch;
+  Gauge pinned_blocked;
+  Gauge pinned_tracking;
+  Gauge pinned_monitor;
+  Gauge pinned_other;
   Gauge buffer_bytes;                // chunks in use
   Counter reads_paused;              // times that reading from a client was paused
   Counter loop_turns;                // event-loop turns

@@ -141,6 +141,15 @@ std::string Worker::TooManyLinksLine(int listener) {
                 " connections open; raise it, or use fewer dbs or users at once");
 }
 
+std::string Worker::TooManyPinnedLine(int listener) {
+  const UpstreamConfig& config = UpstreamOf(listener).config();
+  context().stats.pinned_refused.Add();
+  return Concat("-DOWN weir: upstream '", config.name, "' has pinned_connections_max = ",
+                config.pinned_connections_max,
+                " connections of clients' own in use; raise it, or use fewer transactions and "
+                "blocking commands at once");
+}
+
 uint64_t Worker::DeadlineMs(int listener, const CommandEntry* entry) {
   const int64_t timeout_ms = UpstreamOf(listener).config().request_timeout_ms;
   if (timeout_ms == 0 || (entry != nullptr && entry->blocks)) return 0;

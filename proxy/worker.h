@@ -72,6 +72,7 @@ class Worker final : public Host, public Hold::Target {
   void InitConversation(Conversation& conversation, int listener);
   LinkKey KeyOf(const Conversation& conversation, int listener);
   std::string TooManyLinksLine(int listener);
+  std::string TooManyPinnedLine(int listener);
   uint64_t DeadlineMs(int listener, const CommandEntry* entry);
   uint32_t depth_max() const { return depth_max_; }
   uint32_t depth_resume() const { return depth_max_ / 2; }

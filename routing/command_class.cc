@@ -30,6 +30,7 @@ constexpr LocalName kLocalCommands[] = {
     {"client|setinfo", LocalCommand::kClientSetinfo},
     {"client|setname", LocalCommand::kClientSetname},
     {"client|trackinginfo", LocalCommand::kClientTrackinginfo},
+    {"client|unblock", LocalCommand::kClientUnblock},
     {"command", LocalCommand::kCommand},
     {"command|count", LocalCommand::kCommandCount},
     {"command|docs", LocalCommand::kCommandDocs},
@@ -53,6 +54,7 @@ constexpr LocalName kLocalCommands[] = {
 struct PinReason {
   std::string_view name;
   std::string_view why;
+  PinEffect effect = PinEffect::kOther;
 };
 
 constexpr std::string_view kWaits = "it would hold up other clients' requests behind it";
@@ -64,15 +66,15 @@ constexpr std::string_view kTracks = "it makes the connection receive invalidati
 // What leaves a trace on its connection, gets more or less than one reply, or waits. Commands that
 // Redis flags as blocking need no line here.
 constexpr PinReason kPinnedCommands[] = {
-    {"asking", kTransaction},
-    {"client|caching", kTracks},
+    {"asking", kTransaction, PinEffect::kNone},
+    {"client|caching", kTracks, PinEffect::kNone},
     {"client|capa", "it changes what the connection may be answered"},
     {"client|import-source", "it changes what the connection's next requests mean"},
-    {"client|tracking", kTracks},
-    {"discard", kTransaction},
-    {"exec", kTransaction},
-    {"monitor", "it makes the connection receive every client's commands"},
-    {"multi", kTransaction},
+    {"client|tracking", kTracks, PinEffect::kTracking},
+    {"discard", kTransaction, PinEffect::kDiscard},
+    {"exec", kTransaction, PinEffect::kExec},
+    {"monitor", "it makes the connection receive every client's commands", PinEffect::kMonitor},
+    {"multi", kTransaction, PinEffect::kMulti},
     {"psubscribe", kSubscribes},
     {"psync", kReplication},
     {"punsubscribe", kSubscribes},
@@ -85,10 +87,10 @@ constexpr PinReason kPinnedCommands[] = {
     {"sunsubscribe", kSubscribes},
     {"sync", kReplication},
     {"unsubscribe", kSubscribes},
-    {"unwatch", kTransaction},
-    {"wait", kWaits},
-    {"waitaof", kWaits},
-    {"watch", kTransaction},
+    {"unwatch", kTransaction, PinEffect::kUnwatch},
+    {"wait", kWaits, PinEffect::kBlock},
+    {"waitaof", kWaits, PinEffect::kBlock},
+    {"watch", kTransaction, PinEffect::kWatch},
 };
 
 // Harmless to send twice, though Redis does not flag them "readonly" (a flag that it gives only to
@@ -190,16 +192,10 @@ const Row* FindRow(const Row (&rows)[kSize], std::string_view name) {
   return found == std::end(rows) ? nullptr : &*found;
 }
 
-std::string PinnedError(std::string_view command) {
-  return Concat({"-ERR weir: ", command,
-                 " needs a connection of its own, which weir does not give yet; use it on a"
-                 " connection made straight to Redis"});
-}
-
-void Pin(CommandEntry* entry, std::string_view command, std::string_view why) {
+void Pin(CommandEntry* entry, std::string_view why, PinEffect effect) {
   entry->handling = Handling::kPinned;
   entry->is_readonly = false;
-  entry->error = PinnedError(command);
+  entry->effect = effect;
   entry->why = why;
 }
 
@@ -246,12 +242,11 @@ CommandEntry Classify(const CommandSpec& spec, const CommandPolicy& policy) {
   entry.only_key = OnlyKey(spec);
   entry.needs_args = !spec.subcommands.empty();
   entry.why = "one reply, no trace on the connection: it may share a link";
-  const std::string quoted = Concat({"'", spec.name, "'"});
   if (entry.blocks) {
-    Pin(&entry, quoted, kWaits);
+    Pin(&entry, kWaits, PinEffect::kBlock);
   } else if (const PinReason* pin = FindRow(kPinnedCommands, spec.name)) {
-    Pin(&entry, quoted, pin->why);
-    entry.blocks = pin->why == kWaits;
+    Pin(&entry, pin->why, pin->effect);
+    entry.blocks = pin->effect == PinEffect::kBlock;
   } else if (const LocalName* own = FindRow(kLocalCommands, spec.name)) {
     entry.handling = Handling::kLocal;
     entry.local = own->local;
@@ -333,7 +328,7 @@ void RoutingTable::AddOtherForms() {
       CommandEntry blocking = entry;
       blocking.blocks = true;
       blocking.needs_args = false;
-      Pin(&blocking, Concat({"'", entry.spec->name, "' with BLOCK"}), kWaits);
+      Pin(&blocking, kWaits, PinEffect::kBlock);
       entry.needs_args = true;
       entry.other_form = AddExtra(std::move(blocking));
     } else if (entry.local == LocalCommand::kCommand) {

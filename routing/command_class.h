@@ -23,10 +23,24 @@ namespace weir {
 enum class Handling : uint8_t {
   kShared,  // sent to Redis on a shared link
   kLocal,   // answered by weir, see LocalCommand
-  kPinned,  // needs a connection of its own; refused with CommandEntry::error for now
+  kPinned,  // needs a connection of its own, see PinEffect
   kDenied,  // refused with CommandEntry::error
 };
 std::string_view HandlingName(Handling handling);  // "shared"
+
+// What a command leaves behind on the connection that it came on, if the node accepts it.
+enum class PinEffect : uint8_t {
+  kNone,
+  kMulti,         // a transaction begins
+  kExec,          // a transaction ends, whatever the reply; keys are no longer watched
+  kDiscard,       // the same, if it is accepted
+  kWatch,         // keys are watched
+  kUnwatch,
+  kTracking,      // CLIENT TRACKING ON or OFF: the connection gets invalidations, or no longer
+  kMonitor,       // the connection gets every client's commands
+  kBlock,         // nothing, but the reply may take for ever
+  kOther,         // something else that only the end of the connection undoes
+};
 
 // Which of weir's own answers. A container stands for a call without a subcommand.
 enum class LocalCommand : uint8_t {
@@ -61,6 +75,7 @@ enum class LocalCommand : uint8_t {
   kClientSetinfo,
   kClientSetname,
   kClientTrackinginfo,
+  kClientUnblock,
   kWeir,
   kWeirExplain,
   kWeirHelp,
@@ -83,9 +98,10 @@ struct CommandEntry {
   bool is_write = false;     // Redis flags it "write"
   bool is_readonly = false;  // safe to send again after a broken link: twice is the same as once
   bool blocks = false;       // may wait for other clients: no request deadline
+  PinEffect effect = PinEffect::kNone;  // kPinned: what it leaves on its connection
   uint8_t only_key = 0;  // the argument that is its only key, whatever the others; 0: look closer
   bool needs_args = false;  // only Resolve() knows the entry that the arguments mean
-  std::string error;        // kPinned, kDenied: the error line, as ReplyWriter::Error takes it
+  std::string error;        // kDenied: the error line, as ReplyWriter::Error takes it
   std::string_view why;     // why it is handled so, for WEIR EXPLAIN
   // XREAD and XREADGROUP: with a BLOCK option. A container: with a subcommand that it does not
   // have. nullptr: the same as this.

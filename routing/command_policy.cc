@@ -32,7 +32,6 @@ constexpr DefaultDenial kDefaultDenials[] = {
     {"bgrewriteaof", kForks},
     {"bgsave", kForks},
     {"client|pause", kStalls},
-    {"client|unblock", "its client id would mean a connection that clients share"},
     {"client|unpause", "it would end a pause that an operator wanted"},
     {"cluster|addslots", kChangesCluster},
     {"cluster|addslotsrange", kChangesCluster},

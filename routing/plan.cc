@@ -92,12 +92,13 @@ void ExplainKeys(const CommandSpec& spec, const ArgList& args, std::vector<std::
 std::string_view Why(const Plan& plan, const Topology& topology) {
   switch (plan.kind) {
     case PlanKind::kReject:
-    case PlanKind::kPinned:
       return plan.reason.starts_with('-') ? plan.reason.substr(1) : plan.reason;
     case PlanKind::kSplit:
       return "its keys are served by several nodes";
     case PlanKind::kBroadcast:
       return "it concerns every node";
+    case PlanKind::kPinned:
+      return plan.entry->why;
     case PlanKind::kLocal:
     case PlanKind::kSingle:
       break;

@@ -18,7 +18,7 @@ enum class PlanKind : uint8_t {
   kSplit,      // its keys to several nodes, replies merged; only with several nodes
   kBroadcast,  // to several nodes, replies merged; only with several nodes
   kLocal,      // answered by weir: entry->local
-  kPinned,     // needs a link of its own; for now refused with `reason`
+  kPinned,     // to one node, `node`, on a connection of the client's own
   kReject,     // refused with `reason`
 };
 std::string_view PlanKindName(PlanKind kind);  // "single"
@@ -31,7 +31,7 @@ struct Plan {
   NodeIndex node = kNoNode;             // kSingle, kPinned
   int32_t slot = kNoSlot;               // only known with several nodes and a key
   const CommandEntry* entry = nullptr;  // nullptr: no command that weir knows
-  std::string_view reason;              // kPinned, kReject: the error line for ReplyWriter::Error
+  std::string_view reason;              // kReject: the error line for ReplyWriter::Error
 };
 
 // The two rare cases of MakePlan: a command that is not kShared; an upstream of several nodes.

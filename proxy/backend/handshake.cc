@@ -15,7 +15,8 @@ HandshakeStep Step(std::string_view what, std::initializer_list<std::string_view
 
 }  // namespace
 
-std::vector<HandshakeStep> MakeHandshake(const LinkKey& key, std::string_view client_name) {
+std::vector<HandshakeStep> MakeHandshake(const LinkKey& key, std::string_view client_name,
+                                         bool ask_id) {
   std::vector<HandshakeStep> steps;
   const bool credentials = !key.user.empty() || !key.password.empty();
   const std::string_view user = key.user.empty() ? std::string_view("default") : key.user;
@@ -30,6 +31,7 @@ std::vector<HandshakeStep> MakeHandshake(const LinkKey& key, std::string_view cl
   if (!client_name.empty()) {
     steps.push_back(Step("CLIENT SETNAME", {"CLIENT", "SETNAME", client_name}, false));
   }
+  if (ask_id) steps.push_back(Step("CLIENT ID", {"CLIENT", "ID"}, false));
   if (key.db != 0) steps.push_back(Step("SELECT", {"SELECT", std::to_string(key.db)}, true));
   return steps;
 }

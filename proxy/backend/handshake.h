@@ -11,13 +11,15 @@
 namespace weir {
 
 struct HandshakeStep {
-  std::string_view what;  // for errors: "AUTH", "HELLO 3", "CLIENT SETNAME", "SELECT"
+  std::string_view what;  // for errors: "AUTH", "HELLO 3", "CLIENT SETNAME", "CLIENT ID", "SELECT"
   std::string request;    // RESP
   bool required;          // the link is useless if the node refuses it
 };
 
 // In the order of sending; empty if there is nothing to say. `client_name` empty: none is set.
-std::vector<HandshakeStep> MakeHandshake(const LinkKey& key, std::string_view client_name);
+// `ask_id`: the node is asked by which CLIENT ID it knows the connection.
+std::vector<HandshakeStep> MakeHandshake(const LinkKey& key, std::string_view client_name,
+                                         bool ask_id);
 
 // Whether requests must wait for the handshake's replies. Usually they travel in the same write.
 // But had a SELECT or the AUTH of a named user failed, the requests behind it would run in db 0 or

@@ -41,7 +41,7 @@ std::string ErrorText(int error) {
 }  // namespace
 
 Link::Link(LoopContext* context, LinkOwner* owner, NodeState* node, const Node* address,
-           const UpstreamConfig* config, LinkKey key)
+           const UpstreamConfig* config, LinkKey key, bool own)
     : context_(context),
       owner_(owner),
       node_(node),
@@ -49,6 +49,8 @@ Link::Link(LoopContext* context, LinkOwner* owner, NodeState* node, const Node* 
       config_(config),
       key_(std::move(key)),
       in_flight_max_(static_cast<uint64_t>(config->in_flight_max)),
+      own_(own),
+      reply_version_(own ? 3 : key_.protocol_version),
       last_used_ms_(context->NowMs()) {
   uv_timer_init(context->loop, &timer_);
   timer_.data = this;
@@ -102,8 +104,8 @@ void Link::StartConnecting() {
     uv_freeaddrinfo(found);
     delete request;
   };
-  const int error = uv_getaddrinfo(context_->loop, resolving_, on_resolved,
-                                   address_->host.c_str(), nullptr, &hints);
+  const int error = uv_getaddrinfo(context_->loop, resolving_, on_resolved, address_->host.c_str(),
+                                   nullptr, &hints);
   if (error != 0) {
     delete std::exchange(resolving_, nullptr);
     FailToConnect(Concat("cannot resolve the host: ", uv_strerror(error)));
@@ -139,7 +141,7 @@ void Link::OnConnected() {
   stream_queued_ = stream_written_ = 0;
   scanned_ = 0;
   proved_ = false;
-  scanner_.emplace(key_.protocol_version);
+  scanner_.emplace(reply_version_);
   last_read_ms_ = context_->NowMs();
   stream_.WatchWrite(false);
   stream_.WatchRead(true);
@@ -148,7 +150,7 @@ void Link::OnConnected() {
 }
 
 void Link::SendHandshake() {
-  handshake_ = MakeHandshake(key_, config_->client_name);
+  handshake_ = MakeHandshake(key_, config_->client_name, own_);
   handshake_answered_ = 0;
   Request* const waiting = head_;
   Request* const waiting_tail = tail_;
@@ -221,6 +223,7 @@ void Link::CloseNow(std::string_view line) {
   out_.Clear();
   unread_ = Slice();
   if (resolving_ != nullptr) std::exchange(resolving_, nullptr)->data = nullptr;
+  if (holder_ != nullptr) std::exchange(holder_, nullptr)->OnOwnLinkGone(line);
   std::erase(context_->links_to_flush, static_cast<TurnEnd*>(this));
   if (stream_.is_open()) {
     stream_closing_ = true;
@@ -265,9 +268,13 @@ bool Link::OfflineFull(size_t more_bytes) const {
 std::string Link::RefusalLine() const {
   if (!refused_.empty() && asks_for_client()) return refused_;
   if (!node_->cause.empty()) return node_->DownError();
-  return Concat("-DOWN weir: no connection to ", node_->address,
-                      " yet, and its offline queue of ", config_->offline_queue_bytes_max,
-                      " bytes is full");
+  return Concat("-DOWN weir: no connection to ", node_->address, " yet, and its offline queue of ",
+                config_->offline_queue_bytes_max, " bytes is full");
+}
+
+std::string Link::LossLine() const {
+  if (!refused_.empty() || !proved_) return RefusalLine();
+  return Concat("-DOWN weir: the connection to ", node_->address, " broke");
 }
 
 void Link::Extend(Request* request, Chunk* chunk, std::string_view wire) {
@@ -328,8 +335,8 @@ void Link::OnTurnEnd() {
 }
 
 // Whether what is queued had better wait for the replies that are on their way: their coming ends
-// the wait. Only where the node is near, and only while there is little. (If it is busy with something
-// long, it would not look at them before either.)
+// the wait. Only where the node is near, and only while there is little. (If it is busy with
+// something long, it would not look at them before either.)
 bool Link::ShouldHold() const {
   return head_ != nullptr && head_->sent && !heard_ && out_.bytes() < kBatchBytesMax &&
          round_trip_ns_ < static_cast<uint64_t>(config_->batch_round_trip_max_us) * 1000;

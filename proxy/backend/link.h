@@ -60,8 +60,10 @@ class Link final : private StreamOwner, private TurnEnd {
  public:
   enum class State : uint8_t { kIdle, kConnecting, kGated, kReady, kBackoff, kClosed };
   // All must outlive the link; `config` gives its bounds and times.
+  // `own`: for one client at a time. When such a connection breaks, what it knew of its client is
+  // gone, so nothing is sent again and the link closes.
   Link(LoopContext* context, LinkOwner* owner, NodeState* node, const Node* address,
-       const UpstreamConfig* config, LinkKey key);
+       const UpstreamConfig* config, LinkKey key, bool own);
   ~Link();
 
   const LinkKey& key() const { return key_; }
@@ -71,6 +73,9 @@ class Link final : private StreamOwner, private TurnEnd {
   uint64_t in_flight() const { return in_flight_; }
   uint64_t last_used_ms() const { return last_used_ms_; }
   int fd() const { return stream_.fd(); }
+  bool own() const { return own_; }
+  // CLIENT ID as the node gave it to this connection of a client's own; 0: not known.
+  int64_t client_id() const { return client_id_; }
 
   // True: no more for now; Wait() tells when.
   bool full() const { return in_flight_ >= in_flight_max_ || queued_bytes() >= kQueuedBytesMax; }
@@ -88,10 +93,18 @@ class Link final : private StreamOwner, private TurnEnd {
   void SendMore(Request* request, Chunk* chunk, std::string_view bytes);
   void EndStreamed(Request* request);
 
+  // Whose own link this is: it hears of pushes and of the end. Null: nobody's.
+  void SetHolder(RequestOwner* holder) { holder_ = holder; }
+  // The node was told MONITOR: lines that tell of commands are no replies.
+  void ExpectMonitorLines() { monitors_ = true; }
+
   // Connects now if it is idle, without anything to send.
   void Connect();
   // Why Send said no: an error with its '-', without CRLF.
   std::string RefusalLine() const;
+  // Why a connection of a client's own was lost, in the same form.
+  std::string LossLine() const;
+  bool proved() const { return proved_; }
 
   // Closes it for good once it has nothing in flight, or `now`: its requests then fail with `line`.
   void Retire() { retiring_ = true, CloseIfDrained(); }
@@ -109,11 +122,12 @@ class Link final : private StreamOwner, private TurnEnd {
   bool HasOthersThan(const RequestOwner* owner) const;
 
  private:
-  static constexpr size_t kQueuedBytesMax = size_t{4} << 20;  // unsent bytes of a connected link
-  static constexpr size_t kHoldBytesMax = size_t{32} << 10;   // of a reply that is kept back
-  static constexpr int kReadsPerTurnMax = 16;                 // fairness between links
+  static constexpr size_t kQueuedBytesMax = size_t{4} << 20;     // unsent bytes of a connected link
+  static constexpr size_t kHoldBytesMax = size_t{32} << 10;      // of a reply that is kept back
+  static constexpr size_t kPushBytesMax = size_t{16} << 20;      // of one that is read whole
+  static constexpr int kReadsPerTurnMax = 16;                    // fairness between links
   static constexpr uint64_t kFirstBytesMax = uint64_t{1} << 20;  // wait for a link being opened
-  static constexpr size_t kBatchBytesMax = size_t{64} << 10;  // more gains nothing by waiting
+  static constexpr size_t kBatchBytesMax = size_t{64} << 10;     // more gains nothing by waiting
 
   // What the node thinks of a client's own wishes is the client's to read, word for word.
   bool asks_for_client() const {
@@ -158,6 +172,9 @@ class Link final : private StreamOwner, private TurnEnd {
   void TakeFrame(Chunk* chunk, std::string_view frame);
   void Deliver(Request* request, Chunk* chunk, std::string_view bytes, uint32_t frames, bool error);
   bool IsOnTheWire(const Request& request) const;
+  bool IsPush(std::string_view frame) const;
+  void BreakUnasked();
+  void ReadClientId(std::string_view reply);
   void OnHandshakeReply(bool error, std::string_view reply);
   void PopHead();
   void KeepForNextRead(Chunk* chunk, std::string_view rest);
@@ -184,17 +201,21 @@ class Link final : private StreamOwner, private TurnEnd {
   const UpstreamConfig* const config_;
   const LinkKey key_;
   const uint64_t in_flight_max_;
+  const bool own_;
+  // Replies of a client's own link may change their version on the way; 3 includes 2.
+  const int reply_version_;
 
   Stream stream_;
   uv_timer_t timer_;
   uv_getaddrinfo_t* resolving_ = nullptr;  // owned by its callback
   State state_ = State::kIdle;
   bool retiring_ = false;
+  bool monitors_ = false;
   bool proved_ = false;  // this connection has brought bytes
   bool heard_ = false;   // a reply was read in this turn
   bool timer_closed_ = false;
   bool stream_closing_ = false;  // its close callback is still to come
-  uint8_t attempts_ = 0;      // failed ones since the last success
+  uint8_t attempts_ = 0;         // failed ones since the last success
 
   // The queue: sent requests, then unsent ones from unsent_ on.
   Request* head_ = nullptr;
@@ -212,13 +233,15 @@ class Link final : private StreamOwner, private TurnEnd {
 
   SliceQueue out_;
   std::optional<FrameScanner> scanner_;  // of this connection
-  Slice unread_;        // bytes read and not consumed: the beginning of a frame
-  size_t scanned_ = 0;  // of them the scanner has seen
+  Slice unread_;                         // bytes read and not consumed: the beginning of a frame
+  size_t scanned_ = 0;                   // of them the scanner has seen
   std::vector<HandshakeStep> handshake_;
   size_t handshake_answered_ = 0;
   std::string refused_;  // the node's error to a required step of the handshake, until it agrees
   std::vector<RequestOwner*> waiting_;
   RequestOwner* paused_by_ = nullptr;
+  RequestOwner* holder_ = nullptr;
+  int64_t client_id_ = 0;
 };
 
 }  // namespace weir

@@ -14,9 +14,10 @@ struct LinkKey {
   NodeIndex node = 0;
   uint8_t protocol_version = 2;
   int32_t db = 0;
-  std::string user;      // both empty: no AUTH is sent
+  std::string user;  // both empty: no AUTH is sent
   std::string password;
-  bool client_credentials = false;  // they are a client's own (passthrough), not the configuration's
+  bool client_credentials =
+      false;  // they are a client's own (passthrough), not the configuration's
 
   bool operator==(const LinkKey&) const = default;
 

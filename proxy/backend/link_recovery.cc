@@ -8,7 +8,6 @@
 #include <algorithm>
 
 #include "absl/container/flat_hash_set.h"
-
 #include "plugins/text.h"
 #include "proxy/backend/link.h"
 #include "proxy/config.h"
@@ -109,8 +108,7 @@ void Link::ExpireWaiting() {
     // A request that is sent again waits since its connection broke (see KeepAfterBreak).
     if (now_ns - std::max(r->received_ns, r->sent_ns) < age_max_ns) return;
     if (node_->cause.empty()) {
-      node_->cause =
-          Concat("not connected within ", config_->offline_queue_age_max_ms, " ms");
+      node_->cause = Concat("not connected within ", config_->offline_queue_age_max_ms, " ms");
     }
     if (node_->unreachable_since_ms == 0) node_->unreachable_since_ms = context_->NowMs();
     node_->down = true;
@@ -135,8 +133,7 @@ void Link::ExpireRequests() {
       break;
     }
     context_->stats.requests_timed_out.Add(r->remaining());
-    Fail(r, Concat("-TIMEOUT weir: no answer from ", node_->address, " in ", timeout_ms,
-                         " ms"));
+    Fail(r, Concat("-TIMEOUT weir: no answer from ", node_->address, " in ", timeout_ms, " ms"));
   }
   expire_from_ = earliest;
   // All that wait are tombstones, and not a byte came in all that time: nothing will.
@@ -187,6 +184,7 @@ void Link::Break(std::string_view cause) {
   context_->stats.links.Add(-1);
   context_->stats.links_failed.Add();
   state_ = State::kBackoff;
+  if (own_) retiring_ = true;
   ForgetPause();
   stream_closing_ = true;
   stream_.Close();
@@ -211,11 +209,10 @@ void Link::Break(std::string_view cause) {
 void Link::ResolveInFlight(std::string_view cause) {
   const std::string unknown_line =
       Concat("-UNKNOWN weir: the connection to ", node_->address,
-                   " broke after the command was sent; it may or may not have run (", cause, ")");
+             " broke after the command was sent; it may or may not have run (", cause, ")");
   // Refused before it was looked at: see HandshakeGates for why no other refusal has requests in
   // flight behind it.
-  const bool none_ran = refused_.starts_with("-WRONGPASS") ||
-                        refused_.starts_with("-NOAUTH") ||
+  const bool none_ran = refused_.starts_with("-WRONGPASS") || refused_.starts_with("-NOAUTH") ||
                         refused_.starts_with("-NOPERM");
   // From the end: whose writes were sent behind?
   std::vector<Request*> queue;
@@ -247,11 +244,11 @@ void Link::ResolveInFlight(std::string_view cause) {
 bool Link::KeepAfterBreak(Request* r, bool write_behind, std::string_view unknown_line) {
   if (r->use == ReplyUse::kHandshake || r->owner == nullptr) return false;
   if (r->reply_begun || r->streamed || retiring_) {
-    const std::string line =
-        r->streamed && !r->sent ? Concat("-DOWN weir: the connection to ", node_->address,
-                                   " broke before all of the command was sent; it did not run")
-                    : std::string(unknown_line);
-    Fail(r, line);
+    // A part of it was at most begun: nothing runs before its end is there.
+    const bool did_not_run = !r->sent && (r->streamed || !IsOnTheWire(*r));
+    Fail(r, did_not_run ? Concat("-DOWN weir: the connection to ", node_->address,
+                                 " broke before all of the command was sent; it did not run")
+                        : std::string(unknown_line));
     return false;
   }
   // The bytes on the wire are those of requests not yet answered when it was last sent.
@@ -319,8 +316,7 @@ void Link::EnterBackoff(std::string_view cause) {
   // Exponential, with up to half of it taken off at random, so that many links do not come at once.
   const int shift = std::min<int>(attempts_, 20);
   if (attempts_ < UINT8_MAX) ++attempts_;
-  const int64_t delay_ms =
-      std::min(config_->reconnect_max_ms, config_->reconnect_min_ms << shift);
+  const int64_t delay_ms = std::min(config_->reconnect_max_ms, config_->reconnect_min_ms << shift);
   const uint64_t jitter_ms = context_->random() % static_cast<uint64_t>(delay_ms / 2 + 1);
   phase_deadline_ms_ = now_ms + static_cast<uint64_t>(delay_ms) - jitter_ms;
   owner_->OnLinkFailed(*this, cause);

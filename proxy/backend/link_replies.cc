@@ -2,8 +2,8 @@
 #include <algorithm>
 
 #include "plugins/text.h"
-
 #include "proxy/backend/link.h"
+#include "resp/wire_text.h"
 
 namespace weir {
 
@@ -31,7 +31,10 @@ Link::ReadResult Link::ReadOnce() {
   } else {
     chunk = ChunkRef(context_->chunks.Take());
     if (!unread_.empty()) {
-      // At most kHoldBytesMax.
+      // At most kHoldBytesMax, or a long push.
+      if (chunk->room() < 2 * unread_.size()) {
+        chunk = ChunkRef(context_->chunks.Take(2 * unread_.size()));
+      }
       std::copy_n(unread_.data(), unread_.size(), chunk->data());
       chunk->used = static_cast<uint32_t>(unread_.size());
       unread_ = Slice(chunk.get(), {chunk->data(), unread_.size()});
@@ -66,12 +69,10 @@ void Link::Prove() {
 void Link::Consume(Chunk* chunk, std::string_view data) {
   while (!data.empty()) {
     Request* request = head_;
-    if (request == nullptr || !IsOnTheWire(*request)) {
-      context_->stats.links_protocol_errors.Add();
-      return Break("the server sent a reply that nobody asked for");
-    }
-    if (!scanner_->in_frame()) {
-      const FrameRun run = ScanRun(data, request->remaining(), key_.protocol_version);
+    const bool awaited = request != nullptr && IsOnTheWire(*request);
+    if (!awaited && holder_ == nullptr) return BreakUnasked();
+    if (awaited && !scanner_->in_frame() && !monitors_) {
+      const FrameRun run = ScanRun(data, request->remaining(), reply_version_);
       if (run.frames != 0) {
         Deliver(request, chunk, data.substr(0, run.bytes), static_cast<uint32_t>(run.frames),
                 false);
@@ -91,7 +92,14 @@ void Link::Consume(Chunk* chunk, std::string_view data) {
     }
     const size_t end = scanned_ + result.consumed;
     scanned_ = 0;
-    TakeFrame(chunk, data.substr(0, end));
+    const std::string_view frame = data.substr(0, end);
+    if (IsPush(frame)) {
+      if (holder_ != nullptr) holder_->OnPush(chunk, frame);
+    } else if (awaited) {
+      TakeFrame(chunk, frame);
+    } else {
+      return BreakUnasked();
+    }
     if (!stream_.is_open()) return;
     data.remove_prefix(end);
   }
@@ -104,11 +112,24 @@ bool Link::IsOnTheWire(const Request& request) const {
          (request.end_offset != 0 && request.end_offset - request.wire.size() < stream_written_);
 }
 
-// The end of a frame that ScanRun left: an error, a push, or one that came in parts.
+void Link::BreakUnasked() {
+  context_->stats.links_protocol_errors.Add();
+  Break("the server sent a reply that nobody asked for");
+}
+
+// Whether it is no reply. (Nobody subscribes or tracks on a shared link, so a push there is for
+// nobody.) A line of MONITOR begins with the time: +1700000000.123456 [0 127.0.0.1:6379] "get" "k"
+bool Link::IsPush(std::string_view frame) const {
+  if (scanner_->type() == '>') return true;
+  if (!monitors_ || scanner_->type() != '+') return false;
+  const size_t blank = frame.find(' ');
+  return blank != std::string_view::npos && frame.find('.') < blank && frame[1] >= '0' &&
+         frame[1] <= '9' && frame.substr(blank).starts_with(" [");
+}
+
+// The end of a frame that ScanRun left: an error, or one that came in parts.
 void Link::TakeFrame(Chunk* chunk, std::string_view frame) {
   const char type = scanner_->type();
-  // Nobody subscribes or tracks on a shared link, so a push is for nobody.
-  if (type == '>') return;
   Deliver(head_, chunk, frame, 1, type == '-' || type == '!');
 }
 
@@ -118,7 +139,14 @@ void Link::KeepForNextRead(Chunk* chunk, std::string_view rest) {
     return;
   }
   const char type = scanner_->type();
-  if (type != '>') Deliver(head_, chunk, rest, 0, type == '-' || type == '!');
+  // A push is kept whole, because it may come where no reply may be cut.
+  if (type == '>' || monitors_) {
+    if (rest.size() > kPushBytesMax) return Break("the server sent a push that is too long");
+    unread_ = Slice(chunk, rest);
+    return;
+  }
+  if (head_ == nullptr || !IsOnTheWire(*head_)) return BreakUnasked();
+  Deliver(head_, chunk, rest, 0, type == '-' || type == '!');
   if (!stream_.is_open()) return;
   unread_ = Slice();
   scanned_ = 0;
@@ -168,6 +196,11 @@ void Link::PopHead() {
   if (head_ == nullptr && retiring_) CloseIfDrained();
 }
 
+void Link::ReadClientId(std::string_view reply) {
+  int64_t id = 0;
+  if (ParseWireNumber(reply.substr(1, reply.find('\r') - 1), &id)) client_id_ = id;
+}
+
 void Link::OnHandshakeReply(bool error, std::string_view reply) {
   const HandshakeStep& step = handshake_[handshake_answered_++];
   if (error && step.required) {
@@ -175,8 +208,10 @@ void Link::OnHandshakeReply(bool error, std::string_view reply) {
     if (reply.starts_with('!')) reply.remove_prefix(reply.find('\n') + 1);
     const size_t begin = reply.starts_with('-') ? 1 : 0;
     refused_ = Concat("-", reply.substr(begin, reply.find_first_of("\r\n") - begin));
-    return Break(Concat("the server refused ", step.what, ": ", std::string_view(refused_).substr(1)));
+    return Break(
+        Concat("the server refused ", step.what, ": ", std::string_view(refused_).substr(1)));
   }
+  if (step.what == "CLIENT ID" && !error) ReadClientId(reply);
   if (handshake_answered_ == handshake_.size() && state_ == State::kGated) {
     SendWaiting();
     Flush();

@@ -22,6 +22,7 @@ namespace weir {
 
 class Link;
 class RequestOwner;
+enum class PinEffect : uint8_t;
 struct CommandEntry;
 
 // What becomes of the bytes of a reply.
@@ -67,6 +68,8 @@ struct Request {
   bool collect = false;      // its reply is gathered whole
   bool done = false;         // nothing more will come
   bool close_after = false;  // the owner closes once the reply is written
+  PinEffect effect{};        // what each of them leaves on the client's own link
+  bool effect_on = false;    // of CLIENT TRACKING: ON
 
   Slice wire;        // its bytes: until they are sent, and as long as it may be sent again
   SliceQueue reply;  // the owner's: replies that wait for earlier requests' replies
@@ -91,6 +94,11 @@ class RequestOwner {
   virtual void OnLinkRoom() = 0;
   // The link that it paused (Link::PauseReadingFor) is gone.
   virtual void OnPausedLinkGone() = 0;
+  // Of the link that is its own (Link::SetHolder): something that no request asked for, a push or
+  // a line of MONITOR.
+  virtual void OnPush(Chunk* /*chunk*/, std::string_view /*bytes*/) {}
+  // The link that is its own is closed for good. What was in flight has failed before.
+  virtual void OnOwnLinkGone(std::string_view /*line*/) {}
 
  protected:
   ~RequestOwner() = default;

@@ -8,7 +8,7 @@ namespace weir {
 // ---- LinkGroup
 
 Link* LinkGroup::Open(size_t index) {
-  Link* link = upstream_->MakeLink(this);
+  Link* link = upstream_->MakeLink(this, /*own=*/false);
   shared_[index] = link;
   return link;
 }
@@ -20,7 +20,7 @@ Link* LinkGroup::TakeExclusive() {
     if (link->state() == Link::State::kReady) return link;
     link->CloseNow("-ERR weir: the link broke while it was idle");
   }
-  return upstream_->MakeLink(this);
+  return upstream_->MakeLink(this, /*own=*/true);
 }
 
 void LinkGroup::GiveBack(Link* link, bool clean) {
@@ -87,14 +87,32 @@ void Upstream::EraseIfUnused(LinkGroup* group) {
   if (group->holders_ == 0 && group->links_ == 0) groups_.erase(LinkKey(group->key_));
 }
 
-Link* Upstream::MakeLink(LinkGroup* group) {
-  if (links_.size() >= static_cast<size_t>(config_->links_max)) return nullptr;
+// One that waits for its next client, of any group, makes room for another.
+bool Upstream::CloseAnIdleOwnLink() {
+  for (const auto& [key, group] : groups_) {
+    if (group->idle_exclusive_.empty()) continue;
+    Link* link = group->idle_exclusive_.back();
+    group->idle_exclusive_.pop_back();
+    link->CloseNow("-ERR weir: the link was idle");
+    return true;
+  }
+  return false;
+}
+
+Link* Upstream::MakeLink(LinkGroup* group, bool own) {
+  if (own) {
+    const bool full = own_links_ >= static_cast<size_t>(config_->pinned_connections_max);
+    if (full && !CloseAnIdleOwnLink()) return nullptr;
+  } else if (links_.size() - own_links_ >= static_cast<size_t>(config_->links_max)) {
+    return nullptr;
+  }
   const NodeIndex node = group->key_.node;
   auto link = std::make_unique<Link>(context_, this, nodes_[node].get(),
-                                     &snapshot_->topology->node(node), config_, group->key_);
+                                     &snapshot_->topology->node(node), config_, group->key_, own);
   Link* raw = link.get();
   links_.emplace(raw, std::move(link));
   ++group->links_;
+  if (own) ++own_links_;
   return raw;
 }
 
@@ -115,6 +133,7 @@ void Upstream::OnLinkClosed(Link& link) {
   std::replace(of->shared_.begin(), of->shared_.end(), &link, static_cast<Link*>(nullptr));
   std::erase(of->idle_exclusive_, &link);
   --of->links_;
+  if (link.own()) --own_links_;
   links_.erase(&link);
   EraseIfUnused(of);
 }

@@ -31,7 +31,8 @@ class LinkGroup {
     Link* link = shared_[session_number % shared_.size()];
     return link != nullptr ? link : Open(session_number % shared_.size());
   }
-  // A link for one session alone, until GiveBack or its failure. Null when links_max is reached.
+  // A link for one session alone, until GiveBack or its failure. Null when
+  // pinned_connections_max is reached.
   Link* TakeExclusive();
   // `clean`: nothing of the session is left on it, so that another may have it.
   void GiveBack(Link* link, bool clean);
@@ -81,6 +82,7 @@ class Upstream final : public LinkOwner {
 
   const NodeState& node(NodeIndex i) const { return *nodes_[i]; }
   size_t links() const { return links_.size(); }
+  size_t own_links() const { return own_links_; }
   uint64_t requests_in_flight() const;
   // Connections ever established: a change means that the server may be another.
   uint64_t connections_made() const { return connections_made_; }
@@ -96,7 +98,8 @@ class Upstream final : public LinkOwner {
   void OnLinkConnected(Link& link) override;
   void OnLinkFailed(Link& link, std::string_view cause) override;
   void OnLinkClosed(Link& link) override;
-  Link* MakeLink(LinkGroup* group);
+  Link* MakeLink(LinkGroup* group, bool own);
+  bool CloseAnIdleOwnLink();
   void Forget(LinkGroup* group, const Link* link);
   void EraseIfUnused(LinkGroup* group);
 
@@ -110,6 +113,7 @@ class Upstream final : public LinkOwner {
   std::vector<std::unique_ptr<NodeState>> nodes_;
   absl::flat_hash_map<LinkKey, std::unique_ptr<LinkGroup>> groups_;
   absl::flat_hash_map<Link*, std::unique_ptr<Link>> links_;
+  size_t own_links_ = 0;  // of links_, those for one client at a time, idle ones included
   int databases_known_ = 1;
   uint64_t connections_made_ = 0;
 };

@@ -11,6 +11,10 @@ namespace {
 // A letter for each thing that is special about the client, in Redis' order; "N" if nothing is.
 std::string Flags(const ClientRow& row, int server_version) {
   std::string flags;
+  if (row.monitor) flags += 'O';
+  if (row.in_transaction) flags += 'x';
+  if (row.blocked) flags += 'b';
+  if (row.tracking) flags += 't';
   if (row.closing) flags += 'c';
   if (row.unix_socket) flags += 'U';
   if (row.no_evict) flags += 'e';
@@ -56,7 +60,7 @@ void AppendClientLine(std::string* out, const ClientRow& row, int server_version
   line.Text("flags", Flags(row, server_version)).Value("db", row.db);
   line.Value("sub", 0).Value("psub", 0);
   if (since_7_0) line.Value("ssub", 0);
-  line.Value("multi", -1);
+  line.Value("multi", row.queued);
   if (server_version >= MakeVersion(7, 4)) line.Value("watch", 0);
   line.Value("qbuf", row.query_buffer_bytes).Value("qbuf-free", row.query_buffer_free_bytes);
   line.Value("argv-mem", 0);

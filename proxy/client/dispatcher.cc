@@ -19,15 +19,8 @@ bool NeedsNoAuth(const CommandEntry* entry) {
          (entry->spec == nullptr || entry->spec->flags.Has(CommandFlag::kNoAuth));
 }
 
-// While a script runs, Redis reads nothing more from the connection that it came on. So what is to
-// end it must come on another.
-bool NeedsFreeLink(const CommandEntry* entry) {
-  return entry != nullptr && entry->spec != nullptr && entry->spec->parent != nullptr &&
-         (entry->spec->name == "script|kill" || entry->spec->name == "function|kill");
-}
-
-// What Redis tells a client that has not authenticated: whether the command exists and has the right
-// number of arguments comes first.
+// What Redis tells a client that has not authenticated: whether the command exists and has the
+// right number of arguments comes first.
 std::string StrangersError(const CommandEntry* entry, const ParsedRequest& request) {
   if (entry == nullptr) {
     std::vector<std::string_view> args;
@@ -62,10 +55,13 @@ bool Dispatcher::Perform(const Plan& plan, const Input& input) {
   if (!session_.conversation_.authenticated && !NeedsNoAuth(plan.entry)) [[unlikely]] {
     return Refuse(plan.entry, StrangersError(plan.entry, input.parsed), input);
   }
+  if (session_.pinned_ != nullptr) [[unlikely]] {
+    if (const std::optional<bool> done = PerformPinned(plan, input)) return *done;
+  }
   switch (plan.kind) {
     case PlanKind::kSingle:
-      return input.tail == nullptr && !NeedsFreeLink(plan.entry) ? SendShared(plan, input)
-                                                                 : SendAlone(plan, input);
+    case PlanKind::kPinned:
+      return NeedsOwnLink(plan, input) ? SendOwn(plan, input) : SendShared(plan, input);
     case PlanKind::kLocal:
       if (input.tail != nullptr) {
         return Refuse(plan.entry,
@@ -74,7 +70,6 @@ bool Dispatcher::Perform(const Plan& plan, const Input& input) {
                       input);
       }
       return AnswerLocally(plan, input);
-    case PlanKind::kPinned:
     case PlanKind::kReject:
       worker_.context().stats.requests_denied.Add();
       return Refuse(plan.entry, plan.reason, input);
@@ -124,13 +119,18 @@ bool Dispatcher::MayUse(Link* link) {
 }
 
 bool Dispatcher::SendShared(const Plan& plan, const Input& input) {
-  LoopContext& context = worker_.context();
   Link* link = session_.group_->Shared(session_.conversation_.id);
   if (link == nullptr) [[unlikely]] {
     return Refuse(plan.entry, worker_.TooManyLinksLine(session_.listener_), input);
   }
   if (!MayUse(link)) [[unlikely]]
     return false;
+  return SendOn(link, plan, input);
+}
+
+// REQUIRES: the link has room, and the client's earlier requests are answered or on it.
+bool Dispatcher::SendOn(Link* link, const Plan& plan, const Input& input) {
+  LoopContext& context = worker_.context();
   Chunk* chunk = input.chunk;
   std::string_view wire = input.parsed.wire;
   Slice copy;
@@ -143,7 +143,8 @@ bool Dispatcher::SendShared(const Plan& plan, const Input& input) {
   Request* tail = session_.tail_;
   if (tail != nullptr && tail->entry == plan.entry && link->CanExtend(tail) && !silent &&
       !tail->silent && !tail->collect && input.reply_marks == 0 &&
-      tail->received_ns == context.NowNs() && tail->wire.ContinuesWith(chunk, wire)) {
+      tail->received_ns == context.NowNs() && !link->own() &&
+      tail->wire.ContinuesWith(chunk, wire)) {
     link->Extend(tail, chunk, wire);
     ++session_.unanswered_;
     context.stats.requests_in_flight.Add(1);
@@ -151,8 +152,9 @@ bool Dispatcher::SendShared(const Plan& plan, const Input& input) {
     Request* request = session_.Push(plan.entry);
     request->silent = silent;
     request->use = silent ? ReplyUse::kSwallow : ReplyUse::kForward;
-    request->retryable = plan.entry != nullptr && plan.entry->is_readonly;
+    request->retryable = plan.entry != nullptr && plan.entry->is_readonly && !link->own();
     request->deadline_ms = worker_.DeadlineMs(session_.listener_, plan.entry);
+    if (link->own()) NoteOwnRequest(plan, input, request);
     if (input.reply_marks != 0) {
       auto task = std::make_unique<RequestTask>();
       task->reply_marks = input.reply_marks;
@@ -276,6 +278,8 @@ LocalContext Dispatcher::MakeLocalContext() {
   context.server = &upstream.snapshot().server;
   context.url_has_credentials = upstream.url().has_credentials();
   context.databases_known = upstream.databases_known();
+  // Whether the client's own connection is in that db now is for the node to say.
+  if (session_.pinned_ != nullptr) context.databases_known = 0;
   context.self = [this] { return session_.Row(); };
   context.weir_info = [this] { return worker_.InfoText(); };
   context.explain = [this](const std::vector<std::string_view>& args) {

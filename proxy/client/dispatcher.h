@@ -51,7 +51,7 @@ class Dispatcher {
 
   bool Perform(const Plan& plan, const Input& input);
   bool SendShared(const Plan& plan, const Input& input);
-  bool SendAlone(const Plan& plan, const Input& input);
+  bool SendOn(Link* link, const Plan& plan, const Input& input);
   bool AnswerLocally(const Plan& plan, const Input& input);
   bool Ask(const Plan& plan, const Input& input, LocalOutcome outcome, ReplyMode mode_before);
   void Gather(const Plan& plan, LocalOutcome::Gather gather, bool skip);
@@ -60,6 +60,21 @@ class Dispatcher {
   // False, with a pause set, if the request cannot go to this link yet.
   bool MayUse(Link* link);
   bool WalkChain(const Input& input);
+
+  // own_link.cc: what goes over the client's own connection.
+  bool SendOwn(const Plan& plan, const Input& input);
+  void NoteOwnRequest(const Plan& plan, const Input& input, Request* request);
+  bool SendLarge(Link* link, const Plan& plan, const Input& input);
+  bool NeedsOwnLink(const Plan& plan, const Input& input) const;
+  // Whether and how being pinned changes what is done; nothing: it does not.
+  std::optional<bool> PerformPinned(const Plan& plan, const Input& input);
+  std::optional<bool> AnswerAfterLoss(const Plan& plan, const Input& input);
+  bool PerformInTransaction(const Plan& plan, const Input& input);
+  bool RefuseInTransaction(const CommandEntry* entry, std::string_view line, const Input& input);
+  bool FailExec(const Plan& plan, const Input& input);
+  void AskWhatChanged();
+  bool WaitForAnswers();
+
   LocalContext MakeLocalContext();
   bool TakeSilence();
 

@@ -4,6 +4,7 @@
 #include "proxy/client/local_call.h"
 #include "proxy/client/permission.h"
 #include "proxy/client/server_version.h"
+#include "resp/wire_text.h"
 
 namespace weir {
 namespace {
@@ -107,6 +108,30 @@ LocalOutcome AnswerReply(const LocalCall& call) {
       call, [mode](Conversation& conversation) { return SetReplyMode(conversation, mode); });
 }
 
+LocalOutcome AnswerUnblock(const LocalCall& call) {
+  bool with_error = false;
+  if (call.argc() == 4) {
+    with_error = call.Is(3, "error");
+    if (!with_error && !call.Is(3, "timeout")) {
+      return SayError("CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
+    }
+  } else if (call.argc() != 3) {
+    return SayError(RedisError::kWrongArgCount, call.entry.spec->name);
+  }
+  int64_t id = 0;
+  if (!ParseWireNumber(call.arg(2), &id)) return SayError(RedisError::kNotAnInteger);
+  LocalOutcome::Gather gather;
+  gather.visit = [id, with_error](ClientTable& clients, std::string* out) {
+    if (clients.Unblock(static_cast<uint64_t>(id), with_error)) *out = "1";
+  };
+  gather.combine = [](Conversation&, const std::vector<std::string>& parts) {
+    bool unblocked = false;
+    for (const std::string& part : parts) unblocked |= !part.empty();
+    return std::string(unblocked ? ":1\r\n" : ":0\r\n");
+  };
+  return GatherWithPermission(call, std::move(gather));
+}
+
 }  // namespace
 
 LocalOutcome AnswerClient(const LocalCall& call) {
@@ -135,6 +160,8 @@ LocalOutcome AnswerClient(const LocalCall& call) {
       return AnswerSetname(call);
     case LocalCommand::kClientTrackinginfo:
       return WithPermission(call, SayTracking);
+    case LocalCommand::kClientUnblock:
+      return AnswerUnblock(call);
     default:
       return Forward();  // CLIENT HELP: the server knows best what it has
   }

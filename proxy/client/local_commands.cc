@@ -69,6 +69,7 @@ LocalOutcome Answer(const LocalCall& call) {
     case LocalCommand::kClientSetinfo:
     case LocalCommand::kClientSetname:
     case LocalCommand::kClientTrackinginfo:
+    case LocalCommand::kClientUnblock:
       return AnswerClient(call);
     case LocalCommand::kWeir:
     case LocalCommand::kWeirExplain:

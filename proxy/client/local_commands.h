@@ -47,6 +47,11 @@ struct ClientRow {
   bool unix_socket;
   bool no_evict;
   bool no_touch;
+  bool in_transaction;
+  bool blocked;
+  bool tracking;
+  bool monitor;
+  int64_t queued;  // requests in its transaction; -1: it has none
 };
 
 // Runs on every worker in turn, with that worker's clients only.
@@ -56,6 +61,8 @@ class ClientTable {
   virtual void ForEach(const std::function<void(const ClientRow&)>& visit) const = 0;
   // Closes the client. The one that asks is closed after its reply. False when there is no such id.
   virtual bool Kill(uint64_t id) = 0;
+  // Ends the wait of the client's blocking command. False when there is no such id, or no wait.
+  virtual bool Unblock(uint64_t id, bool with_error) = 0;
 };
 
 struct LocalContext {

@@ -57,7 +57,7 @@ void Session::Close() {
   Chain& chain = worker_->chain();
   if (chain.has(kHookClose)) chain.OnClose(*this);
   worker_->ForgetTickets(this);
-  if (full_link_ != nullptr) full_link_->StopWaiting(this);
+  if (full_link_ != nullptr) std::exchange(full_link_, nullptr)->StopWaiting(this);
   while (head_ != nullptr) {
     Request* request = std::exchange(head_, head_->owner_next);
     request->owner = nullptr;
@@ -70,9 +70,10 @@ void Session::Close() {
   worker_->context().stats.requests_in_flight.Add(-static_cast<int64_t>(unanswered_));
   unanswered_ = 0;
   if (paused_link_ != nullptr) std::exchange(paused_link_, nullptr)->ResumeReading();
-  // What is half said or half heard on it is nobody's any more.
-  if (exclusive_ != nullptr) exclusive_->CloseNow("-ERR weir: the client left");
-  exclusive_ = flow_ = nullptr;
+  // What is half said or half heard on it is nobody's any more; nor may a blocked command take
+  // anything for a client that is gone.
+  DropOwnLink("-ERR weir: the client left");
+  flow_ = nullptr;
   out_.Clear();
   input_ = Slice();
   if (group_ != nullptr) std::exchange(group_, nullptr)->Release();
@@ -119,6 +120,8 @@ void Session::OnReadable() {
     // Only now is it worth a system call: most pauses end before the client sends more.
     stream_.WatchRead(false);
     worker_->context().stats.reads_paused.Add();
+    // A client that leaves while it is blocked must be noticed at once.
+    if (pinned_ != nullptr && pinned_->state.blocked()) stream_.WatchHangup(true);
     return;
   }
   // What is here already comes first, at the turn's end; else the end of input would drop it.
@@ -146,7 +149,7 @@ void Session::OnEnd() {
   end_of_input_ = true;
   stream_.WatchRead(false);
   input_ = Slice();
-  if (large_ != nullptr) return Close();
+  if (large_ != nullptr || (pinned_ != nullptr && pinned_->state.blocked())) return Close();
   if (head_ == nullptr) {
     close_when_said_ = true;
     Schedule();
@@ -244,11 +247,12 @@ void Session::OnTurnEnd() {
       Parse(data.chunk(), data.view());
     }
     if (closed_) return;
-    if (pauses_ == 0 && !end_of_input_) stream_.WatchRead(true);
+    if (pauses_ == 0 && !end_of_input_) {
+      stream_.WatchHangup(false);
+      stream_.WatchRead(true);
+    }
   }
-  if (exclusive_ != nullptr && on_links_ == 0 && large_ == nullptr && full_link_ != exclusive_) {
-    GiveBackExclusive();
-  }
+  if (pinned_ != nullptr) SettleOwnLink();
   if (!stream_.watches_write()) Flush();
 }
 
@@ -315,6 +319,15 @@ ClientRow Session::Row() const {
                          ? last_entry_->spec->name
                          : std::string("NULL");
   row.closing = close_when_said_;
+  row.queued = -1;
+  if (pinned_ != nullptr) {
+    const PinHolds& holds = pinned_->state.holds();
+    row.in_transaction = holds.transaction;
+    row.blocked = pinned_->state.blocked() && !holds.transaction;
+    row.tracking = holds.tracking;
+    row.monitor = holds.monitor;
+    row.queued = pinned_->state.queued();
+  }
   return row;
 }
 

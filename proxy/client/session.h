@@ -29,6 +29,7 @@
 #include "proxy/backend/request.h"
 #include "proxy/client/conversation.h"
 #include "proxy/client/local_commands.h"
+#include "proxy/client/pinned.h"
 #include "proxy/loop_context.h"
 #include "proxy/net/stream.h"
 #include "resp/request_parser.h"
@@ -91,6 +92,8 @@ class Session final : public StreamOwner, public TurnEnd, public RequestOwner, p
 
   // A hold of this session's ended: go on with the next plugin, or with this answer.
   void EndHold(std::optional<std::string> reply);
+  // CLIENT UNBLOCK. False: it is not blocked.
+  bool Unblock(bool with_error);
   // The answers of all workers to a gathering command.
   void AnswerTicket(Request* request, const std::vector<std::string>& parts);
 
@@ -100,6 +103,8 @@ class Session final : public StreamOwner, public TurnEnd, public RequestOwner, p
   void OnFailed(Request& request, uint32_t n, bool last, std::string_view line) override;
   void OnLinkRoom() override { ClearPause(Pause::kLinkFull); }
   void OnPausedLinkGone() override { paused_link_ = nullptr; }
+  void OnPush(Chunk* chunk, std::string_view bytes) override;
+  void OnOwnLinkGone(std::string_view line) override;
 
   // ---- SessionView
   uint64_t id() const override { return conversation_.id; }
@@ -152,7 +157,17 @@ class Session final : public StreamOwner, public TurnEnd, public RequestOwner, p
 
   // large_request.cc: one that is too large to be held.
   size_t PassLarge(Chunk* chunk, std::string_view data);
-  void GiveBackExclusive();
+
+  // own_link.cc: the client's own connection to the node.
+  bool TakeOwnLink();
+  void SettleOwnLink();
+  void GiveBackOwnLink();
+  void DropOwnLink(std::string_view line);
+  void FollowConversation();
+  void SendOnOwnLink(std::initializer_list<std::string_view> args);
+  void NoteOwnReplies(const Request& request, uint32_t frames, bool error);
+  void NoteOwnLinkLost(std::string_view line);
+  void ShowPinReason(PinReason reason);
 
   Worker* const worker_;
   Stream stream_;
@@ -172,15 +187,16 @@ class Session final : public StreamOwner, public TurnEnd, public RequestOwner, p
   SliceQueue out_;
   Slice input_;  // read and not yet parsed: part of a request, or more while paused
   LinkGroup* group_ = nullptr;
-  Link* flow_ = nullptr;       // where the runs counted by on_links_ are
-  Link* exclusive_ = nullptr;  // a link of its own, while it has one
-  Link* full_link_ = nullptr;  // it waits for room there
+  Link* flow_ = nullptr;         // where the runs counted by on_links_ are
+  Link* own_link_ = nullptr;     // while it has one
+  Link* full_link_ = nullptr;    // it waits for room there
   Link* paused_link_ = nullptr;  // which waits for this client to read
   const CommandEntry* last_entry_ = nullptr;
   uint64_t opened_ms_ = 0;
   uint64_t last_read_ms_ = 0;
   uint64_t arriving_since_ms_ = 0;
-  uint64_t last_write_ms_ = 0;  // when the socket last took bytes
+  uint64_t last_write_ms_ = 0;      // when the socket last took bytes
+  std::unique_ptr<Pinned> pinned_;  // while it has a link of its own, or mourns it
   std::unique_ptr<Large> large_;
   std::unique_ptr<ChainWalk> walk_;    // of the request that waits at the front of input_
   std::unique_ptr<uint64_t[]> words_;  // of plugins

@@ -74,6 +74,8 @@ void Session::OnReply(Request& request, Chunk* chunk, std::string_view bytes, ui
     NoteError(request, bytes, 1);
   unanswered_ -= frames;
   worker_->context().stats.requests_in_flight.Add(-static_cast<int64_t>(frames));
+  if (pinned_ != nullptr && request.link == own_link_) [[unlikely]]
+    NoteOwnReplies(request, frames, error);
   bool answered = true;
   if (request.collect) [[unlikely]] {
     auto& task = static_cast<RequestTask&>(*request.extra);
@@ -97,6 +99,10 @@ void Session::OnFailed(Request& request, uint32_t n, bool last, std::string_view
     request.silent = true;
     request.close_after = true;
     SetPause(Pause::kEnding);
+  }
+  if (pinned_ != nullptr && request.link == own_link_) {
+    NoteOwnLinkLost(line);
+    NoteOwnReplies(request, n, true);
   }
   unanswered_ -= n;
   worker_->context().stats.requests_in_flight.Add(-static_cast<int64_t>(n));
@@ -210,7 +216,7 @@ void Session::ReportDone(const Request& request) {
 void Session::CheckOutput(Request& request) {
   SetPause(Pause::kOutput);
   if (flow_ == nullptr || on_links_ == 0 || request.link != flow_) return;
-  if (flow_ != exclusive_ && !flow_->retiring() && out_.bytes() > worker_->output_bytes_max() / 4) {
+  if (flow_ != own_link_ && !flow_->retiring() && out_.bytes() > worker_->output_bytes_max() / 4) {
     worker_->context().stats.links_fenced.Add();
     LinkGroup* group = worker_->UpstreamOf(listener_).Hold(flow_->key());
     group->SetAside(flow_);

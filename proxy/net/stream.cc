@@ -23,6 +23,7 @@ void OnPoll(uv_poll_t* handle, int status, int events) {
     owner->OnWritable();
     if (uv_is_closing(reinterpret_cast<uv_handle_t*>(handle)) != 0) return;
   }
+  if ((events & UV_DISCONNECT) != 0) return owner->OnBroken();
   if ((events & UV_READABLE) != 0) owner->OnReadable();
 }
 

@@ -39,7 +39,14 @@ class FakeClients : public ClientTable {
     return true;
   }
 
+  bool Unblock(uint64_t id, bool with_error) override {
+    unblocked_with_error = with_error;
+    return id == blocked_id;
+  }
+
   std::vector<ClientRow> rows;
+  uint64_t blocked_id = 0;
+  bool unblocked_with_error = false;
 };
 
 inline ClientRow MakeRow(uint64_t id) {
@@ -52,6 +59,7 @@ inline ClientRow MakeRow(uint64_t id) {
   row.age_s = static_cast<int64_t>(id);
   row.protocol_version = 2;
   row.last_command = "client|list";
+  row.queued = -1;
   return row;
 }
 
@@ -172,7 +180,7 @@ class LocalClient {
     auto& link = links_[{key.protocol_version, key.db, key.user, key.password}];
     if (link == nullptr) {
       auto fresh = std::make_unique<RawClient>(port_);
-      for (const HandshakeStep& step : MakeHandshake(key, "")) {
+      for (const HandshakeStep& step : MakeHandshake(key, "", false)) {
         fresh->Send(step.request);
         std::string reply = fresh->ReadFrame();
         if (step.required && reply.starts_with('-')) return reply;

@@ -73,6 +73,10 @@ class SessionModel {
     if (!args.empty()) plan = MakePlan(routing_, topology_, ArgList(absl::MakeSpan(args)));
     switch (plan.kind) {
       case PlanKind::kPinned:
+        // From now on the backend may have to say what weir otherwise would.
+        NextFrame();
+        loose_ = true;
+        return true;
       case PlanKind::kReject:
         Expect(Concat({plan.reason, "\r\n"}));
         return true;

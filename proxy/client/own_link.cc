@@ -1,0 +1,542 @@
+// A client's own connection to the node: taken for what cannot share one, given back when clean.
+//
+// From then on all that the client sends goes over it, so order holds as it does with Redis, until
+// everything is answered and nothing is held any more (see pin.h). To change over, in either
+// direction, the client's earlier requests must be answered first.
+//
+//   none --command that needs one--> opening --> held --all answered, nothing held--> none
+//                                       |          |
+//                            refused: error      broke: what was held is lost, and
+//                                                  transaction   its EXEC gets EXECABORT
+//                                                  watch         the next EXEC gets null, as if a
+//                                                                watched key had been changed
+//                                                  anything else the client is closed, as it would
+//                                                                be by Redis
+//
+// What it holds cannot be rebuilt, so nothing is ever sent again on another connection.
+#include <optional>
+
+#include "plugins/text.h"
+#include "proxy/backend/call.h"
+#include "proxy/backend/upstream.h"
+#include "proxy/client/dispatcher.h"
+#include "proxy/client/request_task.h"
+#include "proxy/client/session.h"
+#include "proxy/worker.h"
+#include "resp/reply_writer.h"
+#include "resp/wire_text.h"
+#include "routing/text.h"
+
+namespace weir {
+namespace {
+
+bool Is(const CommandEntry* entry, std::string_view name) {
+  return entry != nullptr && entry->spec != nullptr && entry->spec->name == name;
+}
+
+// While a script runs or clients are paused, Redis reads nothing more from the connections that
+// wait for it. So what is to end it must come on another.
+bool EndsAWait(const CommandEntry* entry) {
+  if (entry == nullptr || entry->spec == nullptr || entry->spec->parent == nullptr) return false;
+  return Is(entry, "script|kill") || Is(entry, "function|kill") || Is(entry, "client|unpause");
+}
+
+PinEffect EffectOf(const CommandEntry* entry) {
+  return entry == nullptr ? PinEffect::kNone : entry->effect;
+}
+
+// Without anything held these do nothing but say so: any connection will do.
+bool IsIdleWithoutPin(PinEffect effect) {
+  return effect == PinEffect::kExec || effect == PinEffect::kDiscard ||
+         effect == PinEffect::kUnwatch;
+}
+
+// In a transaction, the node runs them when it executes it, on the client's own connection.
+bool ChangesConnection(LocalCommand local) {
+  switch (local) {
+    case LocalCommand::kSelect:
+    case LocalCommand::kHello:
+    case LocalCommand::kAuth:
+    case LocalCommand::kClientSetname:
+    case LocalCommand::kClientSetinfo:
+    case LocalCommand::kClientNoEvict:
+    case LocalCommand::kClientNoTouch:
+      return true;
+    default:
+      return false;
+  }
+}
+
+// What names other clients by weir's numbers, or is weir's own, means nothing to the node.
+bool NotInTransaction(const CommandEntry& entry, AuthMode auth) {
+  switch (entry.local) {
+    case LocalCommand::kWeir:
+    case LocalCommand::kWeirExplain:
+    case LocalCommand::kWeirHelp:
+    case LocalCommand::kClientKill:
+    case LocalCommand::kClientUnblock:
+    case LocalCommand::kClientReply:
+      return true;
+    case LocalCommand::kAuth:
+      return auth == AuthMode::kUsers;
+    default:
+      return false;
+  }
+}
+
+// The value of a field of CLIENT INFO's line.
+std::optional<std::string_view> Field(std::string_view line, std::string_view name) {
+  const std::string begin = Concat(" ", name, "=");
+  const size_t at = line.find(begin);
+  if (at == std::string_view::npos) return std::nullopt;
+  line.remove_prefix(at + begin.size());
+  return line.substr(0, line.find_first_of(" \r\n"));
+}
+
+// The conversation is from now on what the node says of the connection.
+std::string Adopt(Conversation& conversation, std::string_view reply) {
+  int64_t number = 0;
+  if (const auto db = Field(reply, "db"); db && ParseWireNumber(*db, &number)) {
+    conversation.db = static_cast<int32_t>(number);
+  }
+  if (const auto version = Field(reply, "resp"); version && ParseWireNumber(*version, &number)) {
+    conversation.protocol_version = static_cast<uint8_t>(number);
+  }
+  if (const auto name = Field(reply, "name"); name && *name != "weir") conversation.SetName(*name);
+  return {};
+}
+
+}  // namespace
+
+// ---- Dispatcher: which requests go over it
+
+bool Dispatcher::NeedsOwnLink(const Plan& plan, const Input& input) const {
+  if (input.tail != nullptr || EndsAWait(plan.entry)) [[unlikely]]
+    return true;
+  if (session_.own_link_ != nullptr) [[unlikely]] {
+    const Pin& pin = session_.pinned_->state;
+    if (pin.holds().any() || pin.expected().any()) return true;
+    if (session_.on_links_ != 0 && session_.flow_ == session_.own_link_ &&
+        session_.pinned_->at == session_.group_->key()) {
+      return true;
+    }
+  }
+  return plan.kind == PlanKind::kPinned && !IsIdleWithoutPin(EffectOf(plan.entry));
+}
+
+bool Dispatcher::WaitForAnswers() {
+  if (session_.on_links_ == 0) return false;
+  session_.SetPause(Pause::kOrder);
+  return true;
+}
+
+bool Dispatcher::SendOwn(const Plan& plan, const Input& input) {
+  Session& session = session_;
+  if (session.pinned_ != nullptr && session.own_link_ == nullptr && !session.pinned_->lost.any() &&
+      !session.pinned_->failure.empty()) {
+    // It could not be opened.
+    const std::string line = session.pinned_->failure;
+    session.DropOwnLink(line);
+    return Refuse(plan.entry, line, input);
+  }
+  if (session.flow_ != session.own_link_ && WaitForAnswers()) return false;
+  if (session.own_link_ != nullptr && session.pinned_->at != session.group_->key()) {
+    const Pin& pin = session.pinned_->state;
+    if (pin.holds().any() || pin.expected().any()) {
+      session.FollowConversation();
+    } else {
+      if (WaitForAnswers()) return false;
+      session.GiveBackOwnLink();
+    }
+  }
+  if (session.own_link_ == nullptr && !session.TakeOwnLink()) {
+    return Refuse(plan.entry, worker_.TooManyPinnedLine(session.listener_), input);
+  }
+  Link* link = session.own_link_;
+  const bool opening =
+      link->state() == Link::State::kConnecting || link->state() == Link::State::kGated;
+  if (opening || link->full()) {
+    link->Wait(&session);
+    session.full_link_ = link;
+    session.SetPause(Pause::kLinkFull);
+    return false;
+  }
+  if (link->state() != Link::State::kReady) {
+    const std::string line = link->RefusalLine();
+    session.DropOwnLink(line);
+    return Refuse(plan.entry, line, input);
+  }
+  if (input.tail != nullptr) return SendLarge(link, plan, input);
+  // WAIT is about the offset of the connection's last command, whatever it was: of a new connection
+  // that is nought, so it gets one that comes after all that the client wrote.
+  if (Is(plan.entry, "wait") || Is(plan.entry, "waitaof")) session.SendOnOwnLink({"PING"});
+  const bool sent = SendOn(link, plan, input);
+  if (EffectOf(plan.entry) == PinEffect::kExec && session.pinned_ != nullptr &&
+      session.pinned_->state.TakeDiffers()) {
+    AskWhatChanged();
+  }
+  return sent;
+}
+
+void Dispatcher::NoteOwnRequest(const Plan& plan, const Input& input, Request* request) {
+  Pin& pin = session_.pinned_->state;
+  request->effect = EffectOf(plan.entry);
+  request->effect_on = request->effect == PinEffect::kTracking && input.parsed.argc > 2 &&
+                       IsKeyword(input.parsed.arg(2), "on");
+  pin.OnSent(request->effect, request->effect_on);
+  // What is behind a command that may take for ever may do so, too.
+  if (pin.blocked()) request->deadline_ms = 0;
+  if (request->effect == PinEffect::kMonitor) session_.own_link_->ExpectMonitorLines();
+}
+
+// A request whose end is not there yet. The link is ready, so it takes what it gets.
+bool Dispatcher::SendLarge(Link* link, const Plan& plan, const Input& input) {
+  const bool silent = TakeSilence();
+  Request* request = session_.Push(plan.entry);
+  request->silent = silent;
+  request->use = silent ? ReplyUse::kSwallow : ReplyUse::kForward;
+  request->streamed = request->arriving = true;
+  Slice copy;
+  if (input.parsed.rewritten) {
+    copy = Slice::Copy(worker_.context().chunks, input.parsed.wire);
+  } else {
+    copy = Slice(input.chunk, input.parsed.wire);
+  }
+  NoteOwnRequest(plan, input, request);
+  if (!link->Send(request, copy.chunk(), copy.view())) return true;
+  ++session_.on_links_;
+  session_.flow_ = link;
+  worker_.context().stats.requests_streamed.Add();
+  session_.large_ =
+      std::make_unique<Session::Large>(Session::Large{.tail = *input.tail, .request = request});
+  return true;
+}
+
+// Behind an EXEC that ran SELECT, HELLO or the like: what is the connection now?
+void Dispatcher::AskWhatChanged() {
+  const CommandEntry* const last_entry = session_.last_entry_;
+  Request* request = session_.Push(nullptr);
+  session_.last_entry_ = last_entry;
+  request->silent = true;
+  request->collect = true;
+  auto task = std::make_unique<RequestTask>();
+  task->ask.finish = Adopt;
+  task->ask.serial = true;
+  request->extra = std::move(task);
+  std::string bytes;
+  AppendRequest(&bytes, {"CLIENT", "INFO"});
+  const Slice wire = Slice::Copy(worker_.context().chunks, bytes);
+  session_.SetPause(Pause::kAsk);
+  if (!session_.own_link_->Send(request, wire.chunk(), wire.view())) return;
+  ++session_.on_links_;
+}
+
+// ---- Dispatcher: what is different while the client has one
+
+std::optional<bool> Dispatcher::PerformPinned(const Plan& plan, const Input& input) {
+  if (session_.own_link_ == nullptr) return AnswerAfterLoss(plan, input);
+  const Pin& pin = session_.pinned_->state;
+  const LocalCommand local = plan.entry == nullptr ? LocalCommand::kNone : plan.entry->local;
+  if (plan.kind == PlanKind::kSingle || plan.kind == PlanKind::kPinned) {
+    if (EffectOf(plan.entry) != PinEffect::kExec || !session_.pinned_->lost.watch) {
+      return std::nullopt;
+    }
+    if (WaitForAnswers()) return false;
+    if (!pin.holds().transaction) return std::nullopt;
+    return FailExec(plan, input);
+  }
+  if (local == LocalCommand::kReset) {
+    if (WaitForAnswers()) return false;
+    session_.DropOwnLink("-ERR weir: the client reset its connection");
+    return std::nullopt;
+  }
+  if (pin.expected().transaction || pin.holds().transaction) {
+    // Whether it is in a transaction, the answers on their way will tell.
+    if (!pin.settled() && WaitForAnswers()) return false;
+    if (pin.holds().transaction) return PerformInTransaction(plan, input);
+  }
+  // Pushes come before the replies to what was asked after them.
+  const bool asks_tracking = local == LocalCommand::kClientGetredir ||
+                             local == LocalCommand::kClientTrackinginfo ||
+                             local == LocalCommand::kPing || local == LocalCommand::kEcho;
+  if (pin.expected().tracking && asks_tracking) return SendOwn(plan, input);
+  return std::nullopt;
+}
+
+// What weir would otherwise answer or refuse by itself. The node queues it, or must know that the
+// transaction has failed.
+bool Dispatcher::PerformInTransaction(const Plan& plan, const Input& input) {
+  if (plan.kind != PlanKind::kLocal) {
+    worker_.context().stats.requests_denied.Add();
+    const std::string_view line =
+        plan.reason.empty() ? "-ERR weir: this is not possible inside MULTI" : plan.reason;
+    return RefuseInTransaction(plan.entry, line, input);
+  }
+  const CommandEntry& entry = *plan.entry;
+  switch (entry.local) {
+    case LocalCommand::kQuit:
+    case LocalCommand::kCloseSilently:
+      return AnswerLocally(plan, input);
+    case LocalCommand::kUnknownCommand:
+    case LocalCommand::kUnknownSubcommand:
+      session_.SendOnOwnLink({"weir.refused"});
+      return AnswerLocally(plan, input);
+    default:
+      break;
+  }
+  if (NotInTransaction(entry, worker_.config().auth.mode)) {
+    return RefuseInTransaction(
+        &entry, Concat("-ERR weir: '", entry.spec->name, "' is not possible inside MULTI"), input);
+  }
+  if (ChangesConnection(entry.local)) session_.pinned_->state.OnSessionCommandQueued();
+  return SendOwn(plan, input);
+}
+
+// With Redis an error makes EXEC fail, so the node gets something that it, too, will refuse.
+bool Dispatcher::RefuseInTransaction(const CommandEntry* entry, std::string_view line,
+                                     const Input& input) {
+  session_.SendOnOwnLink({"weir.refused"});
+  return Refuse(entry, line, input);
+}
+
+// EXEC after the connection that watched its keys was lost: they may have changed since.
+bool Dispatcher::FailExec(const Plan& plan, const Input& input) {
+  const bool silent = TakeSilence();
+  Request* request = session_.Push(plan.entry);
+  request->silent = silent;
+  request->collect = true;
+  request->request_bytes = input.parsed.wire.size();
+  request->effect = PinEffect::kDiscard;
+  session_.pinned_->state.OnSent(PinEffect::kDiscard, false);
+  auto task = std::make_unique<RequestTask>();
+  task->ask.finish = [](Conversation& conversation, std::string_view reply) {
+    if (reply.starts_with('-')) return std::string(reply);
+    return std::string(conversation.protocol_version == 2 ? "*-1\r\n" : "_\r\n");
+  };
+  request->extra = std::move(task);
+  std::string bytes;
+  AppendRequest(&bytes, {"DISCARD"});
+  const Slice wire = Slice::Copy(worker_.context().chunks, bytes);
+  if (session_.own_link_->Send(request, wire.chunk(), wire.view())) ++session_.on_links_;
+  session_.flow_ = session_.own_link_;
+  return true;
+}
+
+// The connection broke while it held something.
+std::optional<bool> Dispatcher::AnswerAfterLoss(const Plan& plan, const Input& input) {
+  const PinHolds lost = session_.pinned_->lost;
+  const LocalCommand local = plan.entry == nullptr ? LocalCommand::kNone : plan.entry->local;
+  if (local == LocalCommand::kQuit) return std::nullopt;
+  if (local == LocalCommand::kReset) {
+    session_.DropOwnLink({});
+    return std::nullopt;
+  }
+  const PinEffect effect = EffectOf(plan.entry);
+  const bool ends = lost.transaction ? effect == PinEffect::kExec || effect == PinEffect::kDiscard
+                                     : lost.watch && effect == PinEffect::kUnwatch;
+  // The failure is an error line: "-CODE weir: what happened".
+  const std::string failure = session_.pinned_->failure;
+  const std::string_view why = std::string_view(failure).substr(failure.find("weir: ") + 6);
+  if (ends) {
+    session_.DropOwnLink({});
+    if (effect == PinEffect::kExec) {
+      return Refuse(plan.entry,
+                    Concat("-EXECABORT weir: the transaction was discarded because ", why), input);
+    }
+    return Refuse(plan.entry, "+OK", input);
+  }
+  if (!lost.transaction) return std::nullopt;
+  return Refuse(
+      plan.entry,
+      Concat("-ERR weir: the transaction was lost because ", why, "; EXEC or DISCARD ends it"),
+      input);
+}
+
+// ---- Session: having one
+
+bool Session::TakeOwnLink() {
+  Link* link = group_->TakeExclusive();
+  if (link == nullptr) return false;
+  if (pinned_ == nullptr) pinned_ = std::make_unique<Pinned>();
+  pinned_->state = Pin();
+  pinned_->failure.clear();
+  pinned_->at = link->key();
+  own_link_ = link;
+  link->SetHolder(this);
+  link->Connect();
+  return true;
+}
+
+// At the end of each turn: is it still needed?
+void Session::SettleOwnLink() {
+  Pinned& pinned = *pinned_;
+  if (!pinned.failure.empty() && own_link_ != nullptr) {
+    // A request on it timed out: whatever it will do, it is done on its own.
+    own_link_->CloseNow(pinned.failure);
+    if (pinned_ == nullptr) return;
+  }
+  if (own_link_ == nullptr) return;
+  const Pin& pin = pinned.state;
+  if (pin.holds().any() && pinned.at != group_->key() &&
+      own_link_->state() == Link::State::kReady) {
+    FollowConversation();
+  }
+  const bool in_use = on_links_ != 0 || large_ != nullptr || full_link_ == own_link_;
+  if (in_use || pin.holds().any()) {
+    ShowPinReason(pin.reason());
+  } else {
+    GiveBackOwnLink();
+  }
+}
+
+void Session::GiveBackOwnLink() {
+  Link* link = std::exchange(own_link_, nullptr);
+  if (flow_ == link) flow_ = nullptr;
+  link->SetHolder(nullptr);
+  if (link->state() != Link::State::kClosed) {
+    LinkGroup* group = worker_->UpstreamOf(listener_).Hold(link->key());
+    group->GiveBack(link, pinned_->state.clean() && pinned_->at == link->key());
+    group->Release();
+  }
+  ShowPinReason(PinReason::kNone);
+  if (!pinned_->lost.watch) pinned_.reset();
+}
+
+// Closes it and forgets all that it held.
+void Session::DropOwnLink(std::string_view line) {
+  Link* link = std::exchange(own_link_, nullptr);
+  if (pinned_ == nullptr) return;
+  ShowPinReason(PinReason::kNone);
+  pinned_.reset();
+  if (link == nullptr) return;
+  if (flow_ == link) flow_ = nullptr;
+  link->SetHolder(nullptr);
+  link->CloseNow(line);
+}
+
+// A request of weir's own whose reply nobody hears.
+void Session::SendOnOwnLink(std::initializer_list<std::string_view> args) {
+  std::string bytes;
+  AppendRequest(&bytes, args);
+  LoopContext& context = worker_->context();
+  Request* request = context.requests.Make();
+  request->use = ReplyUse::kSwallow;
+  request->received_ns = context.NowNs();
+  const Slice wire = Slice::Copy(context.chunks, bytes);
+  if (!own_link_->Send(request, wire.chunk(), wire.view())) {
+    context.requests.ReleaseIfUnused(request);
+  }
+}
+
+// The client has said SELECT, HELLO or AUTH while its connection holds something. The node has
+// agreed to it elsewhere.
+void Session::FollowConversation() {
+  const LinkKey& to = group_->key();
+  LinkKey& at = pinned_->at;
+  if (at.protocol_version != to.protocol_version) {
+    SendOnOwnLink({"HELLO", to.protocol_version == 3 ? "3" : "2"});
+  }
+  if (at.user != to.user || at.password != to.password) {
+    if (to.user.empty()) {
+      SendOnOwnLink({"AUTH", to.password});
+    } else {
+      SendOnOwnLink({"AUTH", to.user, to.password});
+    }
+  }
+  if (at.db != to.db) SendOnOwnLink({"SELECT", std::to_string(to.db)});
+  at = to;
+  pinned_->state.Taint();
+}
+
+// ---- Session: what comes over it
+
+void Session::NoteOwnReplies(const Request& request, uint32_t frames, bool error) {
+  Pin& pin = pinned_->state;
+  for (uint32_t i = 0; i < frames; ++i) {
+    const bool queues = pin.holds().transaction && !error;
+    const bool had_watch_end =
+        request.effect == PinEffect::kDiscard || (request.effect == PinEffect::kUnwatch && !queues);
+    if (queues && request.effect != PinEffect::kExec) pin.OnQueued(1);
+    pin.OnReplied(request.effect, request.effect_on, error);
+    if (had_watch_end && !error) pinned_->lost.watch = false;
+  }
+}
+
+void Session::NoteOwnLinkLost(std::string_view line) {
+  if (!pinned_->failure.empty()) return;
+  const bool watch_lost = pinned_->lost.watch;
+  pinned_->failure = line;
+  pinned_->lost = pinned_->state.expected();
+  pinned_->lost.watch |= watch_lost;
+  // If MULTI has had no answer, the client cannot know where it is. As with Redis itself, the end
+  // of its connection tells it.
+  if (pinned_->lost.transaction && !pinned_->state.holds().transaction) KillAfterReplies();
+  Schedule();
+}
+
+void Session::OnOwnLinkGone(std::string_view /*line*/) {
+  Link* link = std::exchange(own_link_, nullptr);
+  if (flow_ == link) flow_ = nullptr;
+  if (closed_) return;
+  ShowPinReason(PinReason::kNone);
+  // If it was never open, its opening has failed, and the request that waits for it says so.
+  const bool was_open = full_link_ != link && link->proved();
+  NoteOwnLinkLost(link->LossLine());
+  const PinHolds& lost = pinned_->lost;
+  if (lost.tracking || lost.monitor || lost.other) {
+    KillAfterReplies();
+  } else if (!lost.any() && was_open) {
+    pinned_.reset();
+  }
+}
+
+// Invalidations, and what MONITOR shows. The client's replies come over the same connection, so
+// none of them can be half said now. If it does not read, neither does weir: Redis has its own
+// bound.
+void Session::OnPush(Chunk* chunk, std::string_view bytes) {
+  out_.Append(chunk, bytes);
+  Schedule();
+  if (out_.bytes() > worker_->output_pause_bytes() && paused_link_ == nullptr) {
+    SetPause(Pause::kOutput);
+    own_link_->PauseReadingFor(this);
+    paused_link_ = own_link_;
+  }
+}
+
+bool Session::Unblock(bool with_error) {
+  if (pinned_ == nullptr || own_link_ == nullptr || !pinned_->state.blocked()) return false;
+  std::string request;
+  AppendRequest(&request, {"CLIENT", "UNBLOCK", std::to_string(own_link_->client_id()),
+                           with_error ? "ERROR" : "TIMEOUT"});
+  CallUpstream(&worker_->context(), &worker_->UpstreamOf(listener_), group_, std::move(request),
+               /*retryable=*/false, [](std::string_view) {});
+  return true;
+}
+
+void Session::ShowPinReason(PinReason reason) {
+  if (reason == pinned_->shown) return;
+  WorkerStats& stats = worker_->context().stats;
+  const auto count = [&stats](PinReason of, int64_t change) {
+    switch (of) {
+      case PinReason::kNone:
+        return;
+      case PinReason::kTransaction:
+        return stats.pinned_transaction.Add(change);
+      case PinReason::kWatch:
+        return stats.pinned_watch.Add(change);
+      case PinReason::kBlocked:
+        return stats.pinned_blocked.Add(change);
+      case PinReason::kTracking:
+        return stats.pinned_tracking.Add(change);
+      case PinReason::kMonitor:
+        return stats.pinned_monitor.Add(change);
+      case PinReason::kOther:
+        return stats.pinned_other.Add(change);
+    }
+  };
+  count(pinned_->shown, -1);
+  count(reason, 1);
+  pinned_->shown = reason;
+}
+
+}  // namespace weir

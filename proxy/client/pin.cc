@@ -1,0 +1,78 @@
+// How replies change what a client's own connection holds.
+#include "proxy/client/pin.h"
+
+#include <iterator>
+
+namespace weir {
+namespace {
+
+// `holds` after a command with this effect was accepted.
+void Accept(PinEffect effect, bool on, PinHolds* holds) {
+  switch (effect) {
+    case PinEffect::kMulti:
+      holds->transaction = true;
+      return;
+    case PinEffect::kExec:
+    case PinEffect::kDiscard:
+      // Without a transaction both are errors that change nothing.
+      if (holds->transaction) holds->transaction = holds->watch = false;
+      return;
+    case PinEffect::kWatch:
+      holds->watch = true;
+      return;
+    case PinEffect::kUnwatch:
+      if (!holds->transaction) holds->watch = false;
+      return;
+    case PinEffect::kTracking:
+      // OFF in a transaction is only queued.
+      holds->tracking = on || (holds->tracking && holds->transaction);
+      return;
+    case PinEffect::kMonitor:
+      holds->monitor = true;
+      return;
+    case PinEffect::kOther:
+      holds->other = true;
+      return;
+    case PinEffect::kNone:
+    case PinEffect::kBlock:
+      return;
+  }
+}
+
+}  // namespace
+
+std::string_view PinReasonName(PinReason reason) {
+  constexpr std::string_view kNames[] = {"none",     "transaction", "watch", "blocked",
+                                         "tracking", "monitor",     "other"};
+  static_assert(std::size(kNames) == kPinReasonCount);
+  return kNames[static_cast<size_t>(reason)];
+}
+
+void Pin::OnSent(PinEffect effect, bool on) {
+  if (effect == PinEffect::kNone) return;
+  ++in_flight_;
+  if (effect == PinEffect::kBlock) ++blocking_;
+  Accept(effect, on, &expected_);
+}
+
+void Pin::OnReplied(PinEffect effect, bool on, bool error) {
+  if (effect == PinEffect::kNone) return;
+  --in_flight_;
+  if (effect == PinEffect::kBlock) --blocking_;
+  // EXEC ends a transaction also when it fails.
+  const bool ends = effect == PinEffect::kExec && holds_.transaction;
+  if (!error || ends) Accept(effect, on, &holds_);
+  if (effect == PinEffect::kMulti && !error) queued_ = 0;
+  if (in_flight_ == 0) expected_ = holds_;
+}
+
+PinReason Pin::reason() const {
+  if (blocking_ != 0 && !holds_.transaction) return PinReason::kBlocked;
+  if (expected_.transaction) return PinReason::kTransaction;
+  if (expected_.watch) return PinReason::kWatch;
+  if (expected_.tracking) return PinReason::kTracking;
+  if (expected_.monitor) return PinReason::kMonitor;
+  return PinReason::kOther;
+}
+
+}  // namespace weir

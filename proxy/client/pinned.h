@@ -1,0 +1,22 @@
+// What a session keeps while it has, or has lost, a connection of its own to the node.
+#ifndef WEIR_PROXY_CLIENT_PINNED_H_
+#define WEIR_PROXY_CLIENT_PINNED_H_
+
+#include <string>
+
+#include "proxy/backend/link_key.h"
+#include "proxy/client/pin.h"
+
+namespace weir {
+
+struct Pinned {
+  Pin state;
+  LinkKey at;           // what the connection is now: it follows SELECT, HELLO and AUTH
+  PinHolds lost;        // what was held when the connection was lost
+  std::string failure;  // the error line of that; empty: it was not lost
+  PinReason shown = PinReason::kNone;  // as it is counted
+};
+
+}  // namespace weir
+
+#endif  // WEIR_PROXY_CLIENT_PINNED_H_
