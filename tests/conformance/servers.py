@@ -1,0 +1,117 @@
+"""A redis-server and a weir in front of it, both new, on loopback ports that the system chose."""
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import time
+
+PATIENCE_S = 60
+
+# All that the suite may do must be allowed, and slow machines must not look like slow servers.
+WEIR_CONFIG = """
+workers = 2
+[[listener]]
+address = "127.0.0.1:{port}"
+[upstream.default]
+url = "redis://127.0.0.1:{redis_port}"
+request_timeout_ms = 60000
+[auth]
+mode = "passthrough"
+[commands]
+allow = ["@all"]
+[limits]
+client_output_buffer_bytes_max = 1073741824
+memory_bytes_max = 2147483648
+[admin]
+address = "off"
+[log]
+level = "debug"
+"""
+
+
+def reserve_port():
+    """A socket that is bound and never listens keeps a port for a server that sets SO_REUSEADDR."""
+    keeper = socket.socket()
+    keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    keeper.bind(("127.0.0.1", 0))
+    return keeper
+
+
+def die_with_parent():
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+class Servers:
+    """With a WEIR: its port is `port`. Without: Redis' own is."""
+
+    def __init__(self, folder, redis, weir=None):
+        self.started, self.keepers = [], []
+        try:
+            self.redis_port = self.port = self.start_redis(folder, redis)
+            if weir:
+                self.port = self.start_weir(folder, weir)
+        except BaseException:
+            self.stop()
+            raise
+
+    def reserve(self):
+        self.keepers.append(reserve_port())
+        return self.keepers[-1].getsockname()[1]
+
+    def start_redis(self, folder, redis):
+        port = self.reserve()
+        self.start([redis, "--bind", "127.0.0.1", "--port", str(port), "--save", "",
+                    "--appendonly", "no", "--dir", folder, "--enable-debug-command", "yes",
+                    "--enable-protected-configs", "yes", "--enable-module-command", "yes"],
+                   port, f"{folder}/redis.log")
+        return port
+
+    def start_weir(self, folder, weir):
+        port = self.reserve()
+        config = f"{folder}/weir.toml"
+        with open(config, "w", encoding="utf-8") as file:
+            file.write(WEIR_CONFIG.format(port=port, redis_port=self.redis_port))
+        self.start([weir, "--config", config], port, f"{folder}/weir.log")
+        return port
+
+    def start(self, argv, port, log_path):
+        with open(log_path, "wb") as log:
+            process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                       preexec_fn=die_with_parent)
+        self.started.append(process)
+        end = time.monotonic() + PATIENCE_S
+        while process.poll() is None and time.monotonic() < end:
+            try:
+                socket.create_connection(("127.0.0.1", port)).close()
+                return
+            except ConnectionRefusedError:
+                time.sleep(0.01)
+        raise SystemExit(f"{argv[0]} did not start: see {log_path}")
+
+    def end_weir(self):
+        """Ends weir as its operator would; returns what was wrong with that, or None."""
+        process = self.started[-1]
+        if process.poll() is not None:
+            return f"weir had ended with exit code {process.returncode}"
+        process.send_signal(signal.SIGTERM)
+        try:
+            code = process.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            return f"weir did not end within {PATIENCE_S} s of SIGTERM"
+        return f"weir ended with exit code {code}" if code != 0 else None
+
+    def stop(self):
+        for process in self.started:
+            process.kill()
+            process.wait()
+        for keeper in self.keepers:
+            keeper.close()
+
+
+def program_of(name):
+    """The absolute path of a program, for a useful error if it is not installed."""
+    for folder in os.environ.get("PATH", "").split(os.pathsep):
+        if os.access(os.path.join(folder, name), os.X_OK):
+            return os.path.join(folder, name)
+    raise SystemExit(f"conformance: {name} is not installed; `./dev conformance` installs it")
