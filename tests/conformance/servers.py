@@ -1,6 +1,5 @@
 """A redis-server and a weir in front of it, both new, on loopback ports that the system chose."""
 import ctypes
-import os
 import signal
 import socket
 import subprocess
@@ -107,11 +106,3 @@ class Servers:
             process.wait()
         for keeper in self.keepers:
             keeper.close()
-
-
-def program_of(name):
-    """The absolute path of a program, for a useful error if it is not installed."""
-    for folder in os.environ.get("PATH", "").split(os.pathsep):
-        if os.access(os.path.join(folder, name), os.X_OK):
-            return os.path.join(folder, name)
-    raise SystemExit(f"conformance: {name} is not installed; `./dev conformance` installs it")

@@ -41,41 +41,47 @@ def codename():
 
 
 class PrivateApt:
-    """apt-get with lists, cache and sources of its own under FOLDER."""
+    """apt-get with lists and sources of its own under FOLDER, for RELEASE or this machine's."""
 
-    def __init__(self, folder, backports):
-        self.folder = folder
+    def __init__(self, folder, release=None):
+        self.folder = folder / f"apt-{release or 'own'}"
         for name in ("lists/partial", "cache/archives/partial"):
-            (folder / name).mkdir(parents=True, exist_ok=True)
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
         known = archives()
-        if backports:
-            release = codename()
-            known = [(site, f"{release}-backports") for site, name in known if name == release]
+        if release:
+            known = [(site, release) for site, name in known if name == codename()]
         trust = f" [signed-by={KEYRING}]" if KEYRING.exists() else ""
-        lines = [f"{kind}{trust} {site} {release} main\n" for site, release in known
-                 for kind in (("deb", "deb-src") if backports else ("deb-src",))]
-        (folder / "sources.list").write_text("".join(lines))
+        lines = [f"{kind}{trust} {site} {name} main\n" for site, name in known
+                 for kind in ("deb", "deb-src")]
+        (self.folder / "sources.list").write_text("".join(lines))
         self.run("update")
 
     def run(self, *words, cwd=None):
         settings = {
-            "Dir::Etc::sourcelist": self.folder / "sources.list", "Dir::Etc::sourceparts": "/dev/null",
+            "Dir::Etc::sourcelist": self.folder / "sources.list",
+            "Dir::Etc::sourceparts": "/dev/null",
             "Dir::State::lists": self.folder / "lists", "Dir::Cache": self.folder / "cache",
             "APT::Sandbox::User": "root", "APT::Update::Error-Mode": "any"}
         options = [part for name, value in settings.items() for part in ("-o", f"{name}={value}")]
         return run(["apt-get", "-q", *options, *words], cwd=cwd)
 
 
-def fetch(folder, package, backports):
-    """The directory of PACKAGE's unpacked source under FOLDER; downloads it if it is not there."""
+def fetch(folder, package, releases):
+    """The directory of PACKAGE's unpacked source under FOLDER; downloads it if it is not there.
+
+    RELEASES are asked in turn, None being the machine's own.
+    """
     target = folder / package
     if (target / "tests/test_helper.tcl").exists():
         return target
-    apt = PrivateApt(folder / ("apt-backports" if backports else "apt"), backports)
-    work = folder / f"{package}.part"
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir(parents=True)
-    apt.run("source", "--download-only", package, cwd=work)
+    work = emptied(folder / f"{package}.part")
+    for release in releases:
+        try:
+            PrivateApt(folder, release).run("source", "--download-only", package, cwd=work)
+            break
+        except FetchError:
+            if release == releases[-1]:
+                raise
     description, = work.glob("*.dsc")
     run(["dpkg-source", "--no-check", "-x", str(description), str(work / "unpacked")])
     os.rename(work / "unpacked", target)
@@ -83,18 +89,43 @@ def fetch(folder, package, backports):
     return target
 
 
-def fetch_program(folder, package, program):
-    """PACKAGE's PROGRAM from backports, unpacked under FOLDER without being installed."""
+def fetch_program(folder, package, program, release):
+    """PACKAGE's PROGRAM, unpacked under FOLDER without being installed."""
     target = folder / f"{package}-package"
-    binary = target / program
-    if not binary.exists():
-        apt = PrivateApt(folder / "apt-backports", backports=True)
-        work = folder / f"{package}-package.part"
-        shutil.rmtree(work, ignore_errors=True)
-        work.mkdir(parents=True)
-        apt.run("download", package, cwd=work)
+    if not (target / program).exists():
+        work = emptied(folder / f"{package}-package.part")
+        PrivateApt(folder, release).run("download", package, cwd=work)
         archive, = work.glob("*.deb")
         run(["dpkg-deb", "-x", str(archive), str(work / "unpacked")])
         os.rename(work / "unpacked", target)
         shutil.rmtree(work)
-    return binary
+    return target / program
+
+
+def fetch_redis(folder):
+    """(the suite's directory, the server) of this Debian's Redis, which is installed."""
+    server = shutil.which("redis-server")
+    if not server:
+        raise FetchError("redis-server is not installed; `./dev conformance` installs it")
+    return fetch(folder, "redis", [None]), server
+
+
+def fetch_valkey(folder):
+    """(the suite's directory, the server) of Valkey, from this Debian's backports.
+
+    Its source leaves the archive once the release is old, though the program stays; the suite
+    then is the one of Debian's stable release.
+    """
+    backports = f"{codename()}-backports"
+    # Debian has one program under several names, by which it knows what it is to be.
+    program = fetch_program(folder, "valkey-tools", "usr/bin/valkey-check-rdb", backports)
+    server = program.with_name("valkey-server")
+    if not server.exists():
+        server.symlink_to(program.name)
+    return fetch(folder, "valkey", [backports, "stable"]), str(server)
+
+
+def emptied(folder):
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
