@@ -494,6 +494,10 @@ void Session::OnOwnLinkGone(std::string_view /*line*/) {
 // none of them can be half said now. If it does not read, neither does weir: Redis has its own
 // bound.
 void Session::OnPush(Chunk* chunk, std::string_view bytes) {
+  const PinHolds& held = pinned_->state.expected();
+  const bool wanted = held.tracking || held.monitor || held.other ||
+                      pinned_->state.holds().tracking || pinned_->state.holds().monitor;
+  if (!wanted) return;
   out_.Append(chunk, bytes);
   Schedule();
   if (out_.bytes() > worker_->output_pause_bytes() && paused_link_ == nullptr) {

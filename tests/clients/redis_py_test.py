@@ -96,9 +96,26 @@ class RedisPyTest(unittest.TestCase):
             self.client.lpush("k", 1)
         with self.assertRaises(redis.exceptions.NoPermissionError):
             self.client.execute_command("SHUTDOWN")
-        with self.assertRaisesRegex(redis.ResponseError, "connection of its own"):
-            self.client.pipeline().set("k", "v").execute()
         self.assertEqual(self.client.get("k"), "v")
+
+    def test_transactions(self):
+        with self.client.pipeline() as pipe:
+            self.assertEqual(pipe.set("t", "1").incr("t").get("t").execute(), [True, 2, "2"])
+        with self.client.pipeline() as pipe:
+            pipe.watch("t")
+            self.assertEqual(pipe.get("t"), "2")
+            self.client.set("t", "9")
+            pipe.multi()
+            pipe.incr("t")
+            with self.assertRaises(redis.WatchError):
+                pipe.execute()
+        self.client.transaction(lambda pipe: (pipe.multi(), pipe.incr("t")), "t")
+        self.assertEqual(self.client.get("t"), "10")
+
+    def test_blocking(self):
+        self.client.rpush("jobs", "a")
+        self.assertEqual(self.client.blpop("jobs", timeout=1), ("jobs", "a"))
+        self.assertIsNone(self.client.blpop("jobs", timeout=0.1))
 
     def test_many_threads_over_one_pool(self):
         failures = []

@@ -153,8 +153,9 @@ class SessionModel {
     }
     const std::string_view frame = rest_.substr(0, result.consumed);
     rest_.remove_prefix(result.consumed);
-    if (scanner.type() == '>') Fail("weir pushed a message that nobody asked for");
-    return frame;
+    if (scanner.type() != '>') return frame;
+    if (!loose_) Fail("weir pushed a message that nobody asked for");
+    return NextFrame();
   }
 
   void CheckEnd() {
