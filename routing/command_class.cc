@@ -191,9 +191,9 @@ const Row* FindRow(const Row (&rows)[kSize], std::string_view name) {
 }
 
 std::string PinnedError(std::string_view command) {
-  return Concat({"-ERR weir: ", command,
-                 " needs a connection of its own, which weir does not give yet; use it on a"
-                 " connection made straight to Redis"});
+  return Concat("-ERR weir: ", command,
+                " needs a connection of its own, which weir does not give yet; use it on a"
+                " connection made straight to Redis");
 }
 
 void Pin(CommandEntry* entry, std::string_view command, std::string_view why) {
@@ -246,7 +246,7 @@ CommandEntry Classify(const CommandSpec& spec, const CommandPolicy& policy) {
   entry.only_key = OnlyKey(spec);
   entry.needs_args = !spec.subcommands.empty();
   entry.why = "one reply, no trace on the connection: it may share a link";
-  const std::string quoted = Concat({"'", spec.name, "'"});
+  const std::string quoted = Concat("'", spec.name, "'");
   if (entry.blocks) {
     Pin(&entry, quoted, kWaits);
   } else if (const PinReason* pin = FindRow(kPinnedCommands, spec.name)) {
@@ -333,7 +333,7 @@ void RoutingTable::AddOtherForms() {
       CommandEntry blocking = entry;
       blocking.blocks = true;
       blocking.needs_args = false;
-      Pin(&blocking, Concat({"'", entry.spec->name, "' with BLOCK"}), kWaits);
+      Pin(&blocking, Concat("'", entry.spec->name, "' with BLOCK"), kWaits);
       entry.needs_args = true;
       entry.other_form = AddExtra(std::move(blocking));
     } else if (entry.local == LocalCommand::kCommand) {

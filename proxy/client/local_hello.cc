@@ -48,7 +48,7 @@ std::string WithClientId(std::string_view reply, uint64_t id) {
   if (key == std::string_view::npos) return std::string(reply);
   const size_t begin = key + kIdKey.size();
   const size_t end = std::min(reply.find('\r', begin), reply.size());
-  return Concat({reply.substr(0, begin), std::to_string(id), reply.substr(end)});
+  return Concat(reply.substr(0, begin), std::to_string(id), reply.substr(end));
 }
 
 // Does the options up to the end or to an AUTH that only Redis can check (hello->to_check). Returns
