@@ -24,15 +24,16 @@ std::string Server::InfoText(int worker) {
     if (!by_worker.empty()) by_worker += ",";
     by_worker += std::to_string(stats.clients.Get());
   }
-  std::string text = Concat("# Weir\r\nweir_version:", WEIR_VERSION, "\r\nweir_process_id:",
-                            ::getpid(), "\r\nweir_uptime_in_seconds:",
-                            (uv_hrtime() - started_ns_) / 1'000'000'000, "\r\nweir_workers:",
-                            workers_.size(), "\r\nweir_worker:", worker, "\r\n");
-  text += Concat("weir_clients:", clients, "\r\nweir_clients_by_worker:", by_worker,
-                 "\r\nweir_clients_max:", config_.limits.clients_max,
-                 "\r\nweir_clients_accepted:", accepted, "\r\nweir_requests_in_flight:", in_flight,
-                 "\r\nweir_requests_timed_out:", timed_out, "\r\nweir_requests_unknown:", unknown,
-                 "\r\nweir_requests_retried:", retried, "\r\nweir_requests_denied:", denied, "\r\n");
+  std::string text =
+      Concat("# Weir\r\nweir_version:", WEIR_VERSION, "\r\nweir_process_id:", ::getpid(),
+             "\r\nweir_uptime_in_seconds:", (uv_hrtime() - started_ns_) / 1'000'000'000,
+             "\r\nweir_workers:", workers_.size(), "\r\nweir_worker:", worker, "\r\n");
+  text +=
+      Concat("weir_clients:", clients, "\r\nweir_clients_by_worker:", by_worker,
+             "\r\nweir_clients_max:", config_.limits.clients_max,
+             "\r\nweir_clients_accepted:", accepted, "\r\nweir_requests_in_flight:", in_flight,
+             "\r\nweir_requests_timed_out:", timed_out, "\r\nweir_requests_unknown:", unknown,
+             "\r\nweir_requests_retried:", retried, "\r\nweir_requests_denied:", denied, "\r\n");
   text += Concat("weir_links:", links, "\r\nweir_buffer_bytes:", buffers,
                  "\r\nweir_memory_bytes_max:", config_.limits.memory_bytes_max, "\r\n");
   for (const NodeStates::State& node : nodes_.All()) {
@@ -64,6 +65,7 @@ std::vector<uint64_t> Server::HeartbeatAgesMs() {
 
 std::vector<std::string> Server::NotReady() {
   if (draining_) return {"draining"};
+  if (!serving_) return {"starting"};
   std::vector<std::string> names;
   for (const UpstreamConfig& upstream : config_.upstreams) names.push_back(upstream.name);
   return nodes_.NotReady(names);
