@@ -18,7 +18,12 @@ bool Dispatcher::SendAlone(const Plan& plan, const Input& input) {
     return false;
   }
   if (session_.exclusive_ == nullptr) {
-    session_.exclusive_ = session_.group_->TakeExclusive();
+    LinkKey key = session_.group_->key();
+    // What ends a script means no db, and a Redis that is busy refuses to SELECT one.
+    if (input.tail == nullptr) key.db = 0;
+    LinkGroup* group = worker_.UpstreamOf(session_.listener_).Hold(key);
+    session_.exclusive_ = group->TakeExclusive();
+    group->Release();
     if (session_.exclusive_ == nullptr) {
       return Refuse(plan.entry, worker_.TooManyLinksLine(session_.listener_), input);
     }
