@@ -3,7 +3,6 @@
 #include "proxy/client/client_name.h"
 #include "proxy/client/local_call.h"
 #include "proxy/client/permission.h"
-#include "proxy/client/server_version.h"
 
 namespace weir {
 namespace {
@@ -44,7 +43,7 @@ std::string SayTracking(Conversation& conversation) {
 
 LocalOutcome AnswerInfoLine(const LocalCall& call) {
   std::string line;
-  AppendClientLine(&line, call.context.self(), ParseVersion(call.context.server->version));
+  AppendClientLine(&line, call.context.self(), LineStyleOf(*call.context.server));
   return WithPermission(call, [line = std::move(line)](Conversation& conversation) {
     return MakeReply(conversation.protocol_version,
                      [&](ReplyWriter& reply) { reply.Verbatim("txt", line); });
@@ -66,9 +65,9 @@ LocalOutcome AnswerSetinfo(const LocalCall& call) {
   if (call.Is(2, "lib-name")) field = &ConversationNames::lib_name;
   if (call.Is(2, "lib-ver")) field = &ConversationNames::lib_version;
   const std::string_view option = CString(call.arg(2));
-  if (field == nullptr) return SayError(Concat({"Unrecognized option '", option, "'"}));
+  if (field == nullptr) return SayError(Concat("Unrecognized option '", option, "'"));
   if (!IsClientName(call.arg(3))) {
-    return SayError(Concat({option, " cannot contain spaces, newlines or special characters."}));
+    return SayError(Concat(option, " cannot contain spaces, newlines or special characters."));
   }
   return WithPermission(call,
                         [field, value = std::string(call.arg(3))](Conversation& conversation) {

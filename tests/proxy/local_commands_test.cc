@@ -508,6 +508,12 @@ TEST(LocalCommandsTest, ClientLinesOfOtherVersions) {
   client.server.version = "7.2.0";
   line = ParseReply(client.Run({"CLIENT", "INFO"})).text;
   EXPECT_TRUE(FieldNames(line).ends_with("resp lib-name lib-ver ")) << line;
+  client.server.server = "valkey";
+  client.server.version = "8.0.1";
+  line = ParseReply(client.Run({"CLIENT", "INFO"})).text;
+  EXPECT_TRUE(FieldNames(line).ends_with("lib-name lib-ver tot-net-in tot-net-out tot-cmds "))
+      << line;
+  EXPECT_NE(FieldNames(line).find("multi watch qbuf"), std::string::npos) << line;
 }
 
 void FillWorkers(LocalClient* client) {
