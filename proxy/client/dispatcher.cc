@@ -26,8 +26,8 @@ bool NeedsFreeLink(const CommandEntry* entry) {
          (entry->spec->name == "script|kill" || entry->spec->name == "function|kill");
 }
 
-// What Redis tells a client that has not authenticated: whether the command exists and has the
-// right number of arguments comes first.
+// What Redis tells a client that has not authenticated: whether the command exists and has the right
+// number of arguments comes first.
 std::string StrangersError(const CommandEntry* entry, const ParsedRequest& request) {
   if (entry == nullptr) {
     std::vector<std::string_view> args;
