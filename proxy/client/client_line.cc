@@ -33,7 +33,8 @@ class Line {
     if (out_->size() != begin_) *out_ += ' ';
     *out_ += name;
     *out_ += '=';
-    *out_ += value;
+    // A client's name may go on behind a NUL byte, with anything at all.
+    *out_ += value.substr(0, value.find('\0'));
     return *this;
   }
   template <typename Number>

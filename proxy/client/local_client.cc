@@ -3,6 +3,7 @@
 #include "proxy/client/client_name.h"
 #include "proxy/client/local_call.h"
 #include "proxy/client/permission.h"
+#include "proxy/client/server_version.h"
 
 namespace weir {
 namespace {
@@ -52,7 +53,8 @@ LocalOutcome AnswerInfoLine(const LocalCall& call) {
 
 LocalOutcome AnswerSetname(const LocalCall& call) {
   const std::string_view name = call.arg(2);
-  if (!IsClientName(name)) return SayError(RedisError::kClientName);
+  const bool up_to_nul = ParseVersion(call.context.server->version) >= MakeVersion(7, 2);
+  if (!IsClientName(up_to_nul ? CString(name) : name)) return SayError(RedisError::kClientName);
   return WithPermission(call, [name = std::string(name)](Conversation& conversation) {
     conversation.SetName(name);
     return std::string(kOkReply);
@@ -66,7 +68,7 @@ LocalOutcome AnswerSetinfo(const LocalCall& call) {
   if (call.Is(2, "lib-ver")) field = &ConversationNames::lib_version;
   const std::string_view option = CString(call.arg(2));
   if (field == nullptr) return SayError(Concat("Unrecognized option '", option, "'"));
-  if (!IsClientName(call.arg(3))) {
+  if (!IsClientName(CString(call.arg(3)))) {
     return SayError(Concat(option, " cannot contain spaces, newlines or special characters."));
   }
   return WithPermission(call,
