@@ -39,9 +39,10 @@ std::span<const PluginSchema> PluginSchemas() {
   return schemas;
 }
 
-absl::StatusOr<Chain> BuildChain(const std::vector<PluginConfig>& configs, Host& host) {
+absl::StatusOr<Chain> BuildChain(const std::vector<PluginConfig>& configs, Host& host,
+                                 std::span<const PluginKind> kinds) {
   std::vector<std::unique_ptr<Plugin>> plugins;
-  for (const PluginKind& kind : PluginKinds()) {
+  for (const PluginKind& kind : kinds) {
     const PluginConfig* config = FindConfig(configs, kind.schema.name);
     if (config == nullptr || !config->enabled) continue;
     absl::StatusOr<std::unique_ptr<Plugin>> plugin = kind.make(*config, host);

@@ -29,9 +29,10 @@ std::span<const PluginKind> PluginKinds();
 // The schemas of all kinds, in the same order: what config_file.h and command_line.h ask for.
 std::span<const PluginSchema> PluginSchemas();
 
-// A worker's chain: the plugins that `configs` (Config::plugins) has enabled, in the table's order.
-// The error of the first that could not be made.
-absl::StatusOr<Chain> BuildChain(const std::vector<PluginConfig>& configs, Host& host);
+// A worker's chain: the plugins that `configs` (Config::plugins) has enabled, in the order of
+// `kinds`. The error of the first that could not be made.
+absl::StatusOr<Chain> BuildChain(const std::vector<PluginConfig>& configs, Host& host,
+                                 std::span<const PluginKind> kinds = PluginKinds());
 
 }  // namespace weir
 

@@ -1,4 +1,4 @@
-// Text put together from pieces, over std::string_view.
+// Lists in text.
 #include "plugins/text.h"
 
 namespace weir {

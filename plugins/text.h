@@ -1,30 +1,16 @@
-// Text put together from pieces, over std::string_view (Debian's abseil brings a string_view of
-// its own, which does not convert).
+// Lists in text, and the text of statuses, over std::string_view (Debian's abseil brings a
+// string_view of its own, which does not convert); with Concat from the storey below.
 #ifndef WEIR_PLUGINS_TEXT_H_
 #define WEIR_PLUGINS_TEXT_H_
 
-#include <concepts>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "routing/text.h"  // IWYU pragma: export
 
 namespace weir {
-
-inline void AppendPiece(std::string* out, std::string_view piece) { out->append(piece); }
-template <std::integral Integer>
-void AppendPiece(std::string* out, Integer piece) {
-  out->append(std::to_string(piece));
-}
-
-// Concat("port ", 6380, " of ", host): the pieces in one string.
-template <typename... Pieces>
-std::string Concat(const Pieces&... pieces) {
-  std::string out;
-  (AppendPiece(&out, pieces), ...);
-  return out;
-}
 
 // The parts with `between` between each two.
 std::string Join(const std::vector<std::string_view>& parts, std::string_view between);

@@ -96,7 +96,7 @@ struct LogConfig {
 struct Config {
   int64_t workers = 0;  // threads that serve clients; 0: one for each core
   int64_t drain_timeout_ms = 10000;
-  int64_t coalesce_max_us = 100;  // 0: a worker never waits for more events
+  int64_t coalesce_max_us = 100;          // 0: a worker never waits for more events
   std::vector<ListenerConfig> listeners;  // never empty after reading: one with its defaults
   std::vector<UpstreamConfig> upstreams;  // never without one called "default"
   AuthConfig auth;

@@ -21,8 +21,8 @@ constexpr ConfigKey kTop[] = {
     {"drain_timeout_ms", FieldOf<&Config::drain_timeout_ms>(),
      "How long requests in flight may take to end after SIGTERM.", 0, kHourMs},
     {"coalesce_max_us", FieldOf<&Config::coalesce_max_us>(),
-     "The longest pause in which a worker under load lets requests gather, to handle them together; "
-     "0 is none.",
+     "The longest pause in which a worker under load lets requests gather, to handle them "
+     "together; 0 is none.",
      0, 10000},
 };
 
@@ -76,8 +76,8 @@ constexpr ConfigKey kUpstream[] = {
     {"idle_link_timeout_ms", FieldOf<&UpstreamConfig::idle_link_timeout_ms>(),
      "When a link that nobody used is closed; 0 is never.", 0, kDayMs},
     {"batch_round_trip_max_us", FieldOf<&UpstreamConfig::batch_round_trip_max_us>(),
-     "While replies are on their way on a link whose round trip is at best shorter than this, further "
-     "requests wait for them, to go out in one write; 0 never lets them wait.",
+     "While replies are on their way on a link whose round trip is at best shorter than this, "
+     "further requests wait for them, to go out in one write; 0 never lets them wait.",
      0, 1000000},
     {"tcp_keepalive_s", FieldOf<&UpstreamConfig::tcp_keepalive_s>(),
      "Idle time before TCP probes whether the peer still is there; 0 is never.", 0, 86400},

@@ -19,8 +19,7 @@ namespace {
 constexpr uint64_t kPauseMs = 100;
 
 absl::Status CannotListen(std::string_view address, std::string_view why) {
-  return absl::FailedPreconditionError(
-      Concat("cannot listen on ", address, ": ", why));
+  return absl::FailedPreconditionError(Concat("cannot listen on ", address, ": ", why));
 }
 
 }  // namespace
@@ -73,8 +72,8 @@ absl::Status Listener::ClearStaleSocket(const std::string& path) {
   }
   const auto address = Address::FromUnixPath(path);
   const int probe = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  const bool answered = probe >= 0 && address.has_value() &&
-                        ::connect(probe, address->get(), address->length()) == 0;
+  const bool answered =
+      probe >= 0 && address.has_value() && ::connect(probe, address->get(), address->length()) == 0;
   if (probe >= 0) ::close(probe);
   if (answered) return CannotListen(config_->address, "another process listens there");
   ::unlink(path.c_str());

@@ -44,7 +44,7 @@ class Loop {
   uv_async_t async_;
   std::mutex mutex_;
   std::vector<std::function<void()>> mail_;  // guarded by mutex_
-  bool stopped_ = false;  // guarded by mutex_
+  bool stopped_ = false;                     // guarded by mutex_
 };
 
 }  // namespace weir

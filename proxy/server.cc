@@ -36,8 +36,10 @@ void RaiseDescriptorLimit() {
 
 }  // namespace
 
-Server::Server(Config config)
-    : config_(std::move(config)), worker_count_(CountWorkers(config_.workers)) {}
+Server::Server(Config config, std::span<const PluginKind> plugin_kinds)
+    : config_(std::move(config)),
+      plugin_kinds_(plugin_kinds),
+      worker_count_(CountWorkers(config_.workers)) {}
 
 Server::~Server() = default;
 
@@ -124,10 +126,7 @@ void Server::StartDiscovery() {
   uv_timer_init(loop_.uv(), &timer_);
   timer_.data = this;
   uv_timer_start(
-      &timer_,
-      [](uv_timer_t* timer) {
-        static_cast<Server*>(timer->data)->Begin();
-      },
+      &timer_, [](uv_timer_t* timer) { static_cast<Server*>(timer->data)->Begin(); },
       kStartWaitMaxMs, 0);
   for (const auto& discovery : discoveries_) discovery->Start();
 }
@@ -138,13 +137,13 @@ void Server::Begin() {
   const bool all_tried = std::all_of(discoveries_.begin(), discoveries_.end(),
                                      [](const auto& d) { return d->tried(); });
   if (serving_ || draining_ || (!all_tried && !waited)) return;
-  serving_ = true;
   std::string addresses;
   for (const auto& listener : listeners_) {
     listener->Accept(loop_.uv());
     if (!addresses.empty()) addresses += ", ";
     addresses += listener->address();
   }
+  serving_ = true;
   uv_timer_stop(&timer_);
   Log(LogLevel::kInfo, "started",
       {{"version", WEIR_VERSION},
@@ -199,7 +198,9 @@ void Server::WatchSignals() {
     signals_[i].data = this;
     uv_signal_start(
         &signals_[i],
-        [](uv_signal_t* handle, int number) { static_cast<Server*>(handle->data)->OnSignal(number); },
+        [](uv_signal_t* handle, int number) {
+          static_cast<Server*>(handle->data)->OnSignal(number);
+        },
         numbers[i]);
   }
 }
@@ -220,6 +221,12 @@ void Server::OnSignal(int number) {
     // Asked twice: wait no longer.
     for (const auto& worker : workers_) worker->Drain(0);
   }
+}
+
+void Server::RequestStop() {
+  loop_.Post([this] {
+    if (!draining_) Drain();
+  });
 }
 
 void Server::StartWatchdog() {

@@ -2,8 +2,8 @@
 // them all.
 //
 // The control thread accepts connections and deals them to the workers, each to the one with the
-// fewest, because hashing them by SO_REUSEPORT alone leaves cores idle when there are few long-lived
-// ones (envoyproxy/envoy issue 19436). It is idle otherwise.
+// fewest, because hashing them by SO_REUSEPORT alone leaves cores idle when there are few
+// long-lived ones (envoyproxy/envoy issue 19436). It is idle otherwise.
 #ifndef WEIR_PROXY_SERVER_H_
 #define WEIR_PROXY_SERVER_H_
 
@@ -13,10 +13,12 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "plugins/registry.h"
 #include "proxy/admin.h"
 #include "proxy/backend/discovery.h"
 #include "proxy/config.h"
@@ -32,15 +34,19 @@ class Listener;
 
 class Server final : public AdminSource {
  public:
-  explicit Server(Config config);
+  // `plugin_kinds` (which outlive it) are those that the configuration may enable.
+  explicit Server(Config config, std::span<const PluginKind> plugin_kinds = PluginKinds());
   ~Server();
 
   // Sets everything up and serves until a signal. An error, if it could not start; the message is
   // for people.
   absl::Status Run();
+  // What SIGTERM does: Run() returns once what is in flight has ended. From any thread.
+  void RequestStop();
 
   // ---- for workers, from any thread
   const Config& config() const { return config_; }
+  std::span<const PluginKind> plugin_kinds() const { return plugin_kinds_; }
   size_t worker_count() const { return worker_count_; }
   const std::vector<std::unique_ptr<Worker>>& workers() const { return workers_; }
   const UpstreamUrl& url(size_t upstream) const { return urls_[upstream]; }
@@ -72,6 +78,7 @@ class Server final : public AdminSource {
   void Finish();
 
   const Config config_;
+  const std::span<const PluginKind> plugin_kinds_;
   const size_t worker_count_;
   std::vector<UpstreamUrl> urls_;
   CommandPolicy policy_;
@@ -82,11 +89,11 @@ class Server final : public AdminSource {
   std::vector<std::unique_ptr<Discovery>> discoveries_;
   std::unique_ptr<Admin> admin_;
   uv_signal_t signals_[3];
-  uv_timer_t timer_;     // first for the start, then for the watchdog
+  uv_timer_t timer_;  // first for the start, then for the watchdog
   uint64_t started_ns_ = 0;
   uint64_t last_client_id_ = 0;
   Counter clients_refused_;
-  bool serving_ = false;
+  std::atomic<bool> serving_{false};
   bool finished_ = false;
   std::atomic<bool> draining_{false};
   std::mutex metrics_mutex_;

@@ -71,6 +71,7 @@ std::vector<uint64_t> Server::HeartbeatAgesMs() {
 
 std::vector<std::string> Server::NotReady() {
   if (draining_) return {"draining"};
+  if (!serving_) return {"starting"};
   std::vector<std::string> names;
   for (const UpstreamConfig& upstream : config_.upstreams) names.push_back(upstream.name);
   return nodes_.NotReady(names);

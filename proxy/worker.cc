@@ -50,9 +50,8 @@ Worker::Worker(Server* server, int index,
   }
   context().coalescing.set_max_us(static_cast<uint64_t>(config_.coalesce_max_us));
   const LimitsConfig& limits = config_.limits;
-  for (const int64_t timeout_ms :
-       {limits.client_idle_timeout_ms, limits.request_arrival_timeout_ms,
-        limits.client_stall_timeout_ms}) {
+  for (const int64_t timeout_ms : {limits.client_idle_timeout_ms, limits.request_arrival_timeout_ms,
+                                   limits.client_stall_timeout_ms}) {
     if (timeout_ms > 0) {
       sweep_interval_ms_ =
           std::min(sweep_interval_ms_, std::max(kTickMs, static_cast<uint64_t>(timeout_ms) / 4));
@@ -63,7 +62,7 @@ Worker::Worker(Server* server, int index,
 Worker::~Worker() = default;
 
 absl::Status Worker::BuildChain() {
-  absl::StatusOr<Chain> chain = weir::BuildChain(config_.plugins, *this);
+  absl::StatusOr<Chain> chain = weir::BuildChain(config_.plugins, *this, server_->plugin_kinds());
   if (!chain.ok()) return chain.status();
   chain_ = *std::move(chain);
   return absl::OkStatus();
@@ -301,6 +300,9 @@ void Worker::Stop() {
     uv_close(reinterpret_cast<uv_handle_t*>(&tick_), nullptr);
     shared_chunk_.Reset();
     loop_.Stop();
+    // After the answers to the plugins' own calls, and while the loop can still close their timers:
+    // it ends with the last of them.
+    chain_ = Chain();
   });
 }
 

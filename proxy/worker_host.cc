@@ -47,12 +47,18 @@ class LoopTimer final : public HostTimer {
 
 std::string_view StateName(Link::State state) {
   switch (state) {
-    case Link::State::kIdle: return "not connected";
-    case Link::State::kConnecting: return "connecting";
-    case Link::State::kGated: return "handshaking";
-    case Link::State::kReady: return "connected";
-    case Link::State::kBackoff: return "waiting to reconnect";
-    case Link::State::kClosed: return "closed";
+    case Link::State::kIdle:
+      return "not connected";
+    case Link::State::kConnecting:
+      return "connecting";
+    case Link::State::kGated:
+      return "handshaking";
+    case Link::State::kReady:
+      return "connected";
+    case Link::State::kBackoff:
+      return "waiting to reconnect";
+    case Link::State::kClosed:
+      return "closed";
   }
   return "";
 }
@@ -165,19 +171,22 @@ std::vector<std::string> Worker::Explain(Session& session,
   const ArgList list(absl::MakeConstSpan(args));
   const Plan plan = MakePlan(*known.routing, *known.topology, list);
   std::vector<std::string> lines;
-  lines.push_back(Concat("upstream: ", upstream.config().name, " (", upstream.url().ToString(), ")"));
+  lines.push_back(
+      Concat("upstream: ", upstream.config().name, " (", upstream.url().ToString(), ")"));
   const std::vector<std::string_view> names = chain_.names();
-  lines.push_back(Concat("plugins: ", names.empty() ? std::string("none") : weir::Join(names, ", ")));
+  lines.push_back(
+      Concat("plugins: ", names.empty() ? std::string("none") : weir::Join(names, ", ")));
   for (std::string& line : chain_.Explain(list, plan.entry)) lines.push_back(std::move(line));
-  for (std::string& line : ExplainPlan(plan, *known.topology, list)) lines.push_back(std::move(line));
+  for (std::string& line : ExplainPlan(plan, *known.topology, list))
+    lines.push_back(std::move(line));
   if (plan.kind == PlanKind::kSingle) {
     const LinkKey& key = session.group()->key();
     const Link* link = session.group()->Shared(session.id());
-    lines.push_back(Concat("link: RESP", int{key.protocol_version}, ", db ", key.db, ", user ",
-                           key.user.empty() ? std::string_view("default") : key.user, ", ",
-                           link == nullptr ? std::string_view("none left")
-                                           : StateName(link->state()),
-                           ", ", link == nullptr ? 0 : link->in_flight(), " in flight"));
+    lines.push_back(
+        Concat("link: RESP", int{key.protocol_version}, ", db ", key.db, ", user ",
+               key.user.empty() ? std::string_view("default") : key.user, ", ",
+               link == nullptr ? std::string_view("none left") : StateName(link->state()), ", ",
+               link == nullptr ? 0 : link->in_flight(), " in flight"));
   }
   return lines;
 }

@@ -50,6 +50,10 @@ constexpr std::array<Row, kRedisErrorCount> kRows{{
      "-NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH "
      "<user> <pass> option can be used to authenticate the client and select the RESP protocol "
      "version at the same time"},  // helloCommand
+    {RedisError::kHelloNoAuthSince72,
+     "-NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO "
+     "<proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP "
+     "protocol version at the same time"},  // helloCommand
     {RedisError::kWrongPass,
      "-WRONGPASS invalid username-password pair or user is disabled."},  // authCommand
     {RedisError::kAuthWithoutPassword,

@@ -29,6 +29,7 @@ enum class RedisError : uint8_t {
   kNoProto,
   kHelloOption,  // subject: the option as the client wrote it
   kHelloNoAuth,
+  kHelloNoAuthSince72,  // its words in Redis 7.2 and Valkey
   kWrongPass,
   kAuthWithoutPassword,
   kDbOutOfRange,

@@ -86,7 +86,7 @@ bool IsKnownCategory(std::string_view lower_name) {
 std::string KnownCategories() {
   std::string list = "@all";
   for (int i = 0; i < kAclCategoryCount; ++i) {
-    list += Concat({", @", AclCategoryName(static_cast<AclCategory>(i))});
+    list += Concat(", @", AclCategoryName(static_cast<AclCategory>(i)));
   }
   return list;
 }
@@ -107,7 +107,7 @@ absl::StatusOr<CommandPolicy::Pattern> CommandPolicy::ParsePattern(std::string_v
                                                                    bool deny) {
   const std::string_view key = deny ? "deny" : "allow";
   const auto refuse = [&](std::string_view why) {
-    return absl::InvalidArgumentError(Concat({"[commands] ", key, " holds \"", text, "\": ", why}));
+    return absl::InvalidArgumentError(Concat("[commands] ", key, " holds \"", text, "\": ", why));
   };
   Pattern pattern;
   pattern.text = ToLower(text);
@@ -116,7 +116,7 @@ absl::StatusOr<CommandPolicy::Pattern> CommandPolicy::ParsePattern(std::string_v
     pattern.is_category = true;
     pattern.text.erase(0, 1);
     if (!IsKnownCategory(pattern.text)) {
-      return refuse(Concat({"there is no such category; known are ", KnownCategories()}));
+      return refuse(Concat("there is no such category; known are ", KnownCategories()));
     }
     return pattern;
   }
@@ -168,15 +168,15 @@ CommandVerdict CommandPolicy::Judge(const CommandSpec& spec) const {
   }
   if (decisive != nullptr && !decisive->deny) return {};
   if (decisive != nullptr) {
-    return {false, Concat({"-NOPERM weir: '", spec.name, "' is denied: [commands] deny in weir's",
-                           " configuration names \"", decisive->is_category ? "@" : "",
-                           ToUpper(decisive->text), "\""})};
+    return {false, Concat("-NOPERM weir: '", spec.name, "' is denied: [commands] deny in weir's",
+                          " configuration names \"", decisive->is_category ? "@" : "",
+                          ToUpper(decisive->text), "\"")};
   }
   const DefaultDenial* denial = FindDefaultDenial(spec);
   if (denial == nullptr) return {};
-  return {false, Concat({"-NOPERM weir: '", spec.name, "' is denied: ", denial->reason,
-                         "; [commands] allow = [\"", ToUpper(spec.name),
-                         "\"] in weir's configuration permits it"})};
+  return {false, Concat("-NOPERM weir: '", spec.name, "' is denied: ", denial->reason,
+                        "; [commands] allow = [\"", ToUpper(spec.name),
+                        "\"] in weir's configuration permits it")};
 }
 
 std::vector<std::string> CommandPolicy::Unmatched(const CommandTable& table) const {

@@ -22,8 +22,7 @@ class Cursor {
   bool failed() const { return !error_.empty(); }
   bool at_end() const { return at_ == bytes_.size(); }
   absl::Status status() const {
-    return absl::InvalidArgumentError(
-        Concat({"reply to COMMAND, byte ", std::to_string(at_), ": ", error_}));
+    return absl::InvalidArgumentError(Concat("reply to COMMAND, byte ", at_, ": ", error_));
   }
 
   void Fail(std::string_view error) {
@@ -327,7 +326,7 @@ class ReplyReader {
       if (!ReadEntry(&subcommand, nullptr)) continue;
       const size_t bar = subcommand.name.find('|');
       if (bar == std::string::npos) {
-        subcommand.name = Concat({container, "|", subcommand.name});
+        subcommand.name = Concat(container, "|", subcommand.name);
       } else if (std::string_view(subcommand.name).substr(0, bar) != container) {
         return cursor_.Fail("a subcommand's name begins with another command's");
       }

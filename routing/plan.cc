@@ -61,7 +61,7 @@ std::string FlagNames(const CommandSpec& spec) {
   std::string names;
   for (int i = 0; i < kCommandFlagCount; ++i) {
     const auto flag = static_cast<CommandFlag>(i);
-    if (spec.flags.Has(flag)) names += Concat({names.empty() ? "" : " ", CommandFlagName(flag)});
+    if (spec.flags.Has(flag)) names += Concat(names.empty() ? "" : " ", CommandFlagName(flag));
   }
   return names;
 }
@@ -78,11 +78,11 @@ void ExplainKeys(const CommandSpec& spec, const ArgList& args, std::vector<std::
   std::string slots = "slot:";
   for (size_t i = 0; i < keys.size() && i < kExplainedKeysMax; ++i) {
     const std::string_view key = args[keys[i].index];
-    line += Concat({" ", Printable(key)});
-    slots += Concat({" ", std::to_string(KeySlot(key))});
+    line += Concat(" ", Printable(key));
+    slots += Concat(" ", KeySlot(key));
   }
   if (keys.size() > kExplainedKeysMax) {
-    line += Concat({" and ", std::to_string(keys.size() - kExplainedKeysMax), " more"});
+    line += Concat(" and ", keys.size() - kExplainedKeysMax, " more");
   }
   if (found == KeysFound::kPartial) line += " and keys that only Redis can name";
   lines->push_back(std::move(line));
@@ -162,16 +162,16 @@ Plan MakeClusterPlan(const CommandEntry* entry, const Topology& topology, const 
 std::vector<std::string> ExplainPlan(const Plan& plan, const Topology& topology,
                                      const ArgList& args) {
   std::vector<std::string> lines;
-  lines.push_back(Concat({"plan: ", PlanKindName(plan.kind)}));
+  lines.push_back(Concat("plan: ", PlanKindName(plan.kind)));
   const CommandSpec* spec = plan.entry == nullptr ? nullptr : plan.entry->spec;
-  lines.push_back(Concat({"command: ", spec == nullptr ? Printable(args[0]) : spec->name}));
+  lines.push_back(Concat("command: ", spec == nullptr ? Printable(args[0]) : spec->name));
   if (spec != nullptr) {
     const std::string flags = FlagNames(*spec);
     if (!flags.empty()) lines.push_back("flags: " + flags);
     ExplainKeys(*spec, args, &lines);
   }
   if (plan.node != kNoNode) lines.push_back("node: " + topology.node(plan.node).Address());
-  lines.push_back(Concat({"why: ", Why(plan, topology)}));
+  lines.push_back(Concat("why: ", Why(plan, topology)));
   return lines;
 }
 

@@ -1,4 +1,4 @@
-// ASCII text: comparing without case as Redis does, lowering, joining.
+// ASCII text: comparing without case as Redis does, lowering, putting together.
 //
 // Debian's abseil has a string_view type of its own, to which std::string_view does not convert, so
 // absl's string functions cannot take ours.
@@ -6,7 +6,7 @@
 #define WEIR_ROUTING_TEXT_H_
 
 #include <algorithm>
-#include <initializer_list>
+#include <concepts>
 #include <string>
 #include <string_view>
 
@@ -39,13 +39,18 @@ constexpr bool IsKeyword(std::string_view arg, std::string_view keyword) {
   return EqualsIgnoreCase(arg.substr(0, arg.find('\0')), keyword);
 }
 
-inline std::string Concat(std::initializer_list<std::string_view> parts) {
-  size_t size = 0;
-  for (std::string_view part : parts) size += part.size();
-  std::string text;
-  text.reserve(size);
-  for (std::string_view part : parts) text += part;
-  return text;
+inline void AppendPiece(std::string* out, std::string_view piece) { out->append(piece); }
+template <std::integral Integer>
+void AppendPiece(std::string* out, Integer piece) {
+  out->append(std::to_string(piece));
+}
+
+// Concat("port ", 6380, " of ", host): the pieces in one string.
+template <typename... Pieces>
+std::string Concat(const Pieces&... pieces) {
+  std::string out;
+  (AppendPiece(&out, pieces), ...);
+  return out;
 }
 
 }  // namespace weir

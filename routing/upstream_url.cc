@@ -46,7 +46,7 @@ const Scheme* FindScheme(std::string_view name) {
 std::string SchemeNames() {
   std::string names;
   for (const Scheme& scheme : kSchemes) {
-    names += Concat({names.empty() ? "" : ", ", scheme.name, "://"});
+    names += Concat(names.empty() ? "" : ", ", scheme.name, "://");
   }
   return names;
 }
@@ -250,13 +250,13 @@ class UrlParser {
       const int high = i + 2 < text.size() ? HexDigit(text[i + 1]) : -1;
       const int low = i + 2 < text.size() ? HexDigit(text[i + 2]) : -1;
       if (high < 0 || low < 0) {
-        return Fail(text.substr(i, 0), Concat({"two hexadecimal digits after '%' in ", part}));
+        return Fail(text.substr(i, 0), Concat("two hexadecimal digits after '%' in ", part));
       }
       *decoded += static_cast<char>(high * 16 + low);
       i += 2;
     }
     if (decoded->find('\0') != std::string::npos) {
-      return Fail(text.substr(0, 0), Concat({"no NUL byte in ", part}));
+      return Fail(text.substr(0, 0), Concat("no NUL byte in ", part));
     }
     return true;
   }
@@ -264,7 +264,7 @@ class UrlParser {
   // `where` is a view into url_.
   bool Fail(std::string_view where, std::string_view expected) {
     const size_t at = static_cast<size_t>(where.data() - url_.data());
-    error_ = Concat({"upstream URL, character ", std::to_string(at + 1), ": expected ", expected});
+    error_ = Concat("upstream URL, character ", std::to_string(at + 1), ": expected ", expected);
     return false;
   }
 
@@ -302,13 +302,13 @@ std::string UpstreamUrl::ToString() const {
   std::string text;
   for (const Scheme& scheme : kSchemes) {
     if (scheme.kind == kind && scheme.tls == tls && scheme.unix_socket == is_unix()) {
-      text = Concat({scheme.name, "://"});
+      text = Concat(scheme.name, "://");
       break;
     }
   }
   if (has_credentials()) {
     // A user alone is most likely a password that lacks its colon.
-    text += password.empty() ? "***@" : Concat({Encode(user, "-._~"), ":***@"});
+    text += password.empty() ? "***@" : Concat(Encode(user, "-._~"), ":***@");
   }
   std::string_view separator;
   for (const Endpoint& endpoint : endpoints) {
@@ -317,13 +317,13 @@ std::string UpstreamUrl::ToString() const {
     if (endpoint.port == 0) {
       text += Encode(endpoint.host, "-._~/");
     } else {
-      text += ipv6 ? Concat({"[", endpoint.host, "]"}) : Encode(endpoint.host, "-._~");
-      text += Concat({":", std::to_string(endpoint.port)});
+      text += ipv6 ? Concat("[", endpoint.host, "]") : Encode(endpoint.host, "-._~");
+      text += Concat(":", std::to_string(endpoint.port));
     }
     separator = ",";
   }
-  if (kind == UpstreamKind::kSentinel) text += Concat({"/", Encode(primary_name, "-._~")});
-  if (db != 0) text += Concat({is_unix() ? "?db=" : "/", std::to_string(db)});
+  if (kind == UpstreamKind::kSentinel) text += Concat("/", Encode(primary_name, "-._~"));
+  if (db != 0) text += Concat(is_unix() ? "?db=" : "/", std::to_string(db));
   return text;
 }
 

@@ -71,6 +71,7 @@ void Discovery::Send(std::initializer_list<std::string_view> args,
 }
 
 void Discovery::Ask() {
+  ask_again_ = false;
   facts_ = ServerFacts();
   facts_.modules_resp2 = facts_.modules_resp3 = "*0\r\n";
   Send({"HELLO", "2"}, &Discovery::OnHello);
@@ -84,10 +85,9 @@ void Discovery::OnHello(std::string_view reply) {
   }
   // A flat list of names and values; Redis before 6 has no HELLO and is asked by INFO alone.
   if (const auto hello = ParseReply(reply); hello.ok() && hello->is(Reply::Type::kArray)) {
-    for (const auto& [name, into] : {std::pair{"server", &facts_.server},
-                                     std::pair{"version", &facts_.version},
-                                     std::pair{"mode", &facts_.mode},
-                                     std::pair{"role", &facts_.role}}) {
+    for (const auto& [name, into] :
+         {std::pair{"server", &facts_.server}, std::pair{"version", &facts_.version},
+          std::pair{"mode", &facts_.mode}, std::pair{"role", &facts_.role}}) {
       if (const Reply* value = hello->Find(name); value != nullptr) *into = value->string;
     }
     facts_.modules_resp2 = ModulesOf(reply);
@@ -122,6 +122,10 @@ void Discovery::OnModules(std::string_view reply) {
 void Discovery::OnCommand(std::string_view reply) {
   if (reply.starts_with("-DOWN") || reply.starts_with("-TIMEOUT")) return Fail(reply);
   const auto table = CommandTable::FromReply(reply);
+  if (reply.starts_with("-BUSY")) {
+    ask_again_ = true;
+    return Finish(known_->routing);
+  }
   if (!table.ok()) {
     Log(LogLevel::kWarning, "command table kept",
         {{"upstream", config_->name}, {"cause", Message(table.status())}});
@@ -145,7 +149,8 @@ void Discovery::Finish(std::shared_ptr<const RoutingTable> routing) {
 void Discovery::Fail(std::string_view reply) {
   std::string_view cause = reply.substr(1, reply.find_first_of("\r\n") - 1);
   // "DOWN weir: no connection to NODE: cause" -> the cause alone: who and where is known.
-  if (const size_t at = cause.rfind(": "); at != std::string_view::npos && cause.starts_with("DOWN"))
+  if (const size_t at = cause.rfind(": ");
+      at != std::string_view::npos && cause.starts_with("DOWN"))
     cause.remove_prefix(at + 2);
   tried_ = true;
   // It is well, and tells only those who authenticate: with passthrough that are the clients.
@@ -158,22 +163,27 @@ void Discovery::Fail(std::string_view reply) {
 }
 
 void Discovery::Again(bool connected) {
-  if (stopped_ || (connected && config_->health_check_interval_ms == 0)) return;
+  const bool done = connected && !ask_again_;
+  if (stopped_ || (done && config_->health_check_interval_ms == 0)) return;
   const uint64_t interval_ms =
-      connected ? static_cast<uint64_t>(config_->health_check_interval_ms) : kRetryMs;
+      done ? static_cast<uint64_t>(config_->health_check_interval_ms) : kRetryMs;
   uv_timer_start(
-      &timer_, [](uv_timer_t* timer) { static_cast<Discovery*>(timer->data)->Ping(); },
-      interval_ms, 0);
+      &timer_, [](uv_timer_t* timer) { static_cast<Discovery*>(timer->data)->Ping(); }, interval_ms,
+      0);
 }
 
-void Discovery::Ping() {
-  Send({"PING"}, &Discovery::OnPing);
-}
+void Discovery::Ping() { Send({"PING"}, &Discovery::OnPing); }
 
 void Discovery::OnPing(std::string_view reply) {
+  // Busy with somebody's script is not dead, and SCRIPT KILL must get through.
+  if (reply.starts_with("-BUSY")) {
+    on_health_(true, "");
+    return Again(true);
+  }
   // Its errors are of interest too: LOADING, or a password that is no longer right.
   if (reply.starts_with('-')) return Fail(reply);
-  if (upstream_.connections_made() != connections_seen_ || known_->server.version.empty()) {
+  if (ask_again_ || upstream_.connections_made() != connections_seen_ ||
+      known_->server.version.empty()) {
     return Ask();
   }
   on_health_(true, "");

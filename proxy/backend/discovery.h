@@ -46,7 +46,8 @@ class Discovery {
   void Ping();
   void OnPing(std::string_view reply);
   void Again(bool connected);
-  void Send(std::initializer_list<std::string_view> args, void (Discovery::*then)(std::string_view));
+  void Send(std::initializer_list<std::string_view> args,
+            void (Discovery::*then)(std::string_view));
 
   LoopContext* const context_;
   const UpstreamConfig* const config_;
@@ -60,6 +61,7 @@ class Discovery {
   bool tried_ = false;
   bool stopped_ = false;
   uint64_t connections_seen_ = 0;  // OnLinkConnected, as of the last Ask
+  bool ask_again_ = false;         // it was too busy to say all about itself
 };
 
 }  // namespace weir

@@ -59,7 +59,8 @@ bool Dispatcher::WalkChain(const Input& input) {
   ChainWalk* const on_its_way = session_.walk_.get();
   while (on_its_way->next != ChainWalk::kThrough && !on_its_way->answer.has_value()) {
     std::vector<std::string_view> rewritten;
-    if (on_its_way->rewrite) rewritten.assign(on_its_way->rewrite->begin(), on_its_way->rewrite->end());
+    if (on_its_way->rewrite)
+      rewritten.assign(on_its_way->rewrite->begin(), on_its_way->rewrite->end());
     const ArgList args =
         on_its_way->rewrite ? ArgList(absl::MakeSpan(rewritten)) : ArgList(input.parsed);
     WalkView view(worker_, session_, args, known.routing->Resolve(args), upstream.index(),

@@ -37,7 +37,8 @@ class Line {
     if (out_->size() != begin_) *out_ += ' ';
     *out_ += name;
     *out_ += '=';
-    *out_ += value;
+    // A client's name may go on behind a NUL byte, with anything at all.
+    *out_ += value.substr(0, value.find('\0'));
     return *this;
   }
   template <typename Number>
@@ -52,7 +53,12 @@ class Line {
 
 }  // namespace
 
-void AppendClientLine(std::string* out, const ClientRow& row, int server_version) {
+LineStyle LineStyleOf(const ServerFacts& server) {
+  return {.server_version = ParseVersion(server.version), .is_valkey = server.server == "valkey"};
+}
+
+void AppendClientLine(std::string* out, const ClientRow& row, LineStyle style) {
+  const int server_version = style.server_version;
   const bool since_7_0 = server_version >= MakeVersion(7, 0);
   Line line(out);
   line.Value("id", row.id).Text("addr", row.address).Text("laddr", row.local_address);
@@ -71,6 +77,9 @@ void AppendClientLine(std::string* out, const ClientRow& row, int server_version
   if (since_7_0) line.Value("resp", row.protocol_version);
   if (server_version >= MakeVersion(7, 2)) {
     line.Text("lib-name", row.lib_name).Text("lib-ver", row.lib_version);
+  }
+  if (style.is_valkey && server_version >= MakeVersion(8, 0)) {
+    line.Value("tot-net-in", 0).Value("tot-net-out", 0).Value("tot-cmds", 0);
   }
   *out += '\n';
 }

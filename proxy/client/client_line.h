@@ -7,11 +7,19 @@
 namespace weir {
 
 struct ClientRow;
+struct ServerFacts;
 
-// Appends the line with its LF. `server_version` as ParseVersion gives it. Fields about what weir
-// does not have (buffers of a fixed size, transactions, subscriptions) hold what Redis prints for a
-// client that does not use them.
-void AppendClientLine(std::string* out, const ClientRow& row, int server_version);
+// Whose lines these are. Valkey's have fields that no Redis of an equal version has.
+struct LineStyle {
+  int server_version;  // as ParseVersion gives it
+  bool is_valkey;
+};
+LineStyle LineStyleOf(const ServerFacts& server);
+
+// Appends the line with its LF. Fields about what weir does not have (buffers of a fixed size,
+// transactions, subscriptions, bytes and commands counted per client) hold what the server prints
+// for a client that does not use them.
+void AppendClientLine(std::string* out, const ClientRow& row, LineStyle style);
 
 }  // namespace weir
 

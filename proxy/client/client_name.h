@@ -8,7 +8,8 @@
 namespace weir {
 
 // Printable ASCII without spaces, so that a line of CLIENT LIST can be split at its spaces. Empty
-// is good: it takes the name away.
+// is good: it takes the name away. (Since Redis 7.2 what stands behind a NUL byte is not looked at:
+// give it only what stands before.)
 inline bool IsClientName(std::string_view name) {
   return std::all_of(name.begin(), name.end(), [](char c) { return c >= '!' && c <= '~'; });
 }

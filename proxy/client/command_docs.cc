@@ -53,7 +53,7 @@ void WriteCategories(ReplyWriter& reply, AclCategories categories) {
   for (int i = 0; i < kAclCategoryCount; ++i) {
     const auto category = static_cast<AclCategory>(i);
     if (categories.Has(category)) {
-      reply.SimpleString(Concat({"@", AclCategoryName(category)}));
+      reply.SimpleString(Concat("@", AclCategoryName(category)));
     }
   }
 }

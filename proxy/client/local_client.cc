@@ -45,7 +45,7 @@ std::string SayTracking(Conversation& conversation) {
 
 LocalOutcome AnswerInfoLine(const LocalCall& call) {
   std::string line;
-  AppendClientLine(&line, call.context.self(), ParseVersion(call.context.server->version));
+  AppendClientLine(&line, call.context.self(), LineStyleOf(*call.context.server));
   return WithPermission(call, [line = std::move(line)](Conversation& conversation) {
     return MakeReply(conversation.protocol_version,
                      [&](ReplyWriter& reply) { reply.Verbatim("txt", line); });
@@ -54,7 +54,8 @@ LocalOutcome AnswerInfoLine(const LocalCall& call) {
 
 LocalOutcome AnswerSetname(const LocalCall& call) {
   const std::string_view name = call.arg(2);
-  if (!IsClientName(name)) return SayError(RedisError::kClientName);
+  const bool up_to_nul = ParseVersion(call.context.server->version) >= MakeVersion(7, 2);
+  if (!IsClientName(up_to_nul ? CString(name) : name)) return SayError(RedisError::kClientName);
   return WithPermission(call, [name = std::string(name)](Conversation& conversation) {
     conversation.SetName(name);
     return std::string(kOkReply);
@@ -67,9 +68,9 @@ LocalOutcome AnswerSetinfo(const LocalCall& call) {
   if (call.Is(2, "lib-name")) field = &ConversationNames::lib_name;
   if (call.Is(2, "lib-ver")) field = &ConversationNames::lib_version;
   const std::string_view option = CString(call.arg(2));
-  if (field == nullptr) return SayError(Concat({"Unrecognized option '", option, "'"}));
-  if (!IsClientName(call.arg(3))) {
-    return SayError(Concat({option, " cannot contain spaces, newlines or special characters."}));
+  if (field == nullptr) return SayError(Concat("Unrecognized option '", option, "'"));
+  if (!IsClientName(CString(call.arg(3)))) {
+    return SayError(Concat(option, " cannot contain spaces, newlines or special characters."));
   }
   return WithPermission(call,
                         [field, value = std::string(call.arg(3))](Conversation& conversation) {

@@ -9,7 +9,6 @@
 #include "proxy/client/client_line.h"
 #include "proxy/client/local_call.h"
 #include "proxy/client/permission.h"
-#include "proxy/client/server_version.h"
 #include "resp/wire_text.h"
 
 namespace weir {
@@ -60,11 +59,11 @@ std::string InOrder(const ListQuery& query, const std::vector<std::string>& part
   return text;
 }
 
-LocalOutcome::Gather MakeGather(ListQuery query, int server_version, int protocol_version) {
+LocalOutcome::Gather MakeGather(ListQuery query, LineStyle style, int protocol_version) {
   LocalOutcome::Gather gather;
-  gather.visit = [query, server_version](ClientTable& clients, std::string* out) {
+  gather.visit = [query, style](ClientTable& clients, std::string* out) {
     clients.ForEach([&](const ClientRow& row) {
-      if (query.Wants(row)) AppendClientLine(out, row, server_version);
+      if (query.Wants(row)) AppendClientLine(out, row, style);
     });
   };
   gather.combine = [query = std::move(query), protocol_version](
@@ -92,8 +91,8 @@ LocalOutcome AnswerClientList(const LocalCall& call) {
   } else if (call.argc() != 2) {
     return SayError(RedisError::kSyntax);
   }
-  const int version = ParseVersion(call.context.server->version);
-  return GatherWithPermission(call, MakeGather(std::move(query), version, call.protocol_version()));
+  const LineStyle style = LineStyleOf(*call.context.server);
+  return GatherWithPermission(call, MakeGather(std::move(query), style, call.protocol_version()));
 }
 
 }  // namespace weir

@@ -75,8 +75,8 @@ LocalOutcome AnswerSelect(const LocalCall& call) {
   constexpr int64_t kMin = std::numeric_limits<int32_t>::min();
   constexpr int64_t kMax = std::numeric_limits<int32_t>::max();
   if (db < kMin || db > kMax) {
-    return SayError(Concat({"value is out of range, value must between ", std::to_string(kMin),
-                            " and ", std::to_string(kMax)}));
+    return SayError(Concat("value is out of range, value must between ", std::to_string(kMin),
+                           " and ", std::to_string(kMax)));
   }
   if (db != 0 && call.context.server->mode == "cluster") {
     return SayError("SELECT is not allowed in cluster mode");

@@ -1,4 +1,5 @@
-// HELLO: the options one after the other as Redis takes them, then the switch of protocol.
+// HELLO: the options one after the other as Redis takes them, then the switch of protocol. Since
+// Redis 7.2 all of them are looked at before one takes effect, and of several the last one counts.
 #include <algorithm>
 #include <cstdint>
 #include <optional>
@@ -7,6 +8,7 @@
 #include "proxy/client/authenticator.h"
 #include "proxy/client/client_name.h"
 #include "proxy/client/local_call.h"
+#include "proxy/client/server_version.h"
 #include "proxy/config.h"
 #include "resp/wire_text.h"
 
@@ -18,6 +20,7 @@ struct Hello {
   int version = 2;
   std::vector<std::string> options;
   size_t next = 0;                      // the first option not yet done
+  bool vetted = false;                  // options are at most one AUTH, then one SETNAME, all good
   std::optional<Credentials> to_check;  // by Redis, before the options from `next` on
 
   size_t left() const { return options.size() - next; }
@@ -48,7 +51,7 @@ std::string WithClientId(std::string_view reply, uint64_t id) {
   if (key == std::string_view::npos) return std::string(reply);
   const size_t begin = key + kIdKey.size();
   const size_t end = std::min(reply.find('\r', begin), reply.size());
-  return Concat({reply.substr(0, begin), std::to_string(id), reply.substr(end)});
+  return Concat(reply.substr(0, begin), std::to_string(id), reply.substr(end));
 }
 
 // Does the options up to the end or to an AUTH that only Redis can check (hello->to_check). Returns
@@ -69,12 +72,36 @@ std::optional<std::string> RunOptions(const AuthConfig* config, Hello* hello,
       conversation.Become(option[1]);
     } else if (IsKeyword(option[0], "setname") && hello->left() > 1) {
       hello->next += 2;
-      if (!IsClientName(option[1])) return ErrorReply(RedisError::kClientName);
+      if (!hello->vetted && !IsClientName(option[1])) return ErrorReply(RedisError::kClientName);
       conversation.SetName(option[1]);
     } else {
       return ErrorReply(RedisError::kHelloOption, option[0]);
     }
   }
+  return std::nullopt;
+}
+
+// Leaves the options that count. Returns the error reply to the first that is wrong.
+std::optional<std::string> VetOptions(Hello* hello) {
+  const std::vector<std::string>& all = hello->options;
+  std::vector<std::string> auth, name;
+  for (size_t i = 0; i < all.size();) {
+    const size_t values = all.size() - i - 1;
+    if (IsKeyword(all[i], "auth") && values > 1) {
+      auth.assign(all.begin() + static_cast<ptrdiff_t>(i),
+                  all.begin() + static_cast<ptrdiff_t>(i) + 3);
+      i += 3;
+    } else if (IsKeyword(all[i], "setname") && values > 0) {
+      if (!IsClientName(CString(all[i + 1]))) return ErrorReply(RedisError::kClientName);
+      name = {all[i], all[i + 1]};
+      i += 2;
+    } else {
+      return ErrorReply(RedisError::kHelloOption, all[i]);
+    }
+  }
+  hello->options = std::move(auth);
+  hello->options.insert(hello->options.end(), name.begin(), name.end());
+  hello->vetted = true;
   return std::nullopt;
 }
 
@@ -123,16 +150,26 @@ LocalOutcome AnswerHello(const LocalCall& call) {
     hello.version = static_cast<int>(version);
     hello.options = call.CopyArgs(2);
   }
+  // Only Redis knows whether it wants to speak to a stranger; and if it was not reached yet,
+  // nothing is known of it.
+  const auto only_redis_knows = [&] {
+    const bool passes_through = call.context.auth->mode == AuthMode::kPassthrough;
+    return (passes_through && !conversation.has_own_credentials()) ||
+           call.context.server->version.empty();
+  };
+  if (ParseVersion(call.context.server->version) >= MakeVersion(7, 2)) {
+    if (auto error = VetOptions(&hello)) return SayBytes(*std::move(error));
+    if (hello.options.size() < 3) {  // no AUTH
+      if (!conversation.authenticated) return SayError(RedisError::kHelloNoAuthSince72);
+      if (only_redis_knows()) return AskRedis(std::move(hello));
+    }
+  }
   if (auto error = RunOptions(call.context.auth, &hello, conversation)) {
     return SayBytes(*std::move(error));
   }
   if (hello.to_check) return AskRedis(std::move(hello));
   if (!conversation.authenticated) return SayError(RedisError::kHelloNoAuth);
-  // Only Redis knows whether it wants to speak to a stranger; and if it was not reached yet,
-  // nothing is known of it.
-  const bool stranger =
-      call.context.auth->mode == AuthMode::kPassthrough && !conversation.has_own_credentials();
-  if (stranger || call.context.server->version.empty()) return AskRedis(std::move(hello));
+  if (only_redis_knows()) return AskRedis(std::move(hello));
   return Switch(hello.version, *call.context.server, conversation);
 }
 

@@ -40,7 +40,7 @@ std::optional<std::string_view> TextOf(std::string_view reply) {
 std::string Append(std::string_view text, std::string_view section) {
   const size_t end = section.find_last_not_of("\r\n");
   section = section.substr(0, end == std::string_view::npos ? 0 : end + 1);
-  return Concat({text, text.empty() ? "" : "\r\n", section, "\r\n"});
+  return Concat(text, text.empty() ? "" : "\r\n", section, "\r\n");
 }
 
 std::string TextReply(int protocol_version, std::string_view text) {
@@ -48,8 +48,8 @@ std::string TextReply(int protocol_version, std::string_view text) {
 }
 
 std::string HelpReply(const LocalCall& call) {
-  const std::string head = Concat(
-      {ToUpper(CString(call.arg(0))), " <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"});
+  const std::string head = Concat(ToUpper(CString(call.arg(0))),
+                                  " <subcommand> [<arg> [value] [opt] ...]. Subcommands are:");
   const std::string_view lines[] = {
       head,
       "EXPLAIN <command> [<arg> ...]",

@@ -149,7 +149,7 @@ bool Dispatcher::SendOwn(const Plan& plan, const Input& input) {
       session.GiveBackOwnLink();
     }
   }
-  if (session.own_link_ == nullptr && !session.TakeOwnLink()) {
+  if (session.own_link_ == nullptr && !session.TakeOwnLink(EndsAWait(plan.entry))) {
     return Refuse(plan.entry, worker_.TooManyPinnedLine(session.listener_), input);
   }
   Link* link = session.own_link_;
@@ -354,13 +354,18 @@ std::optional<bool> Dispatcher::AnswerAfterLoss(const Plan& plan, const Input& i
 
 // ---- Session: having one
 
-bool Session::TakeOwnLink() {
-  Link* link = group_->TakeExclusive();
+bool Session::TakeOwnLink(bool in_any_db) {
+  LinkKey key = group_->key();
+  // What ends a script means no db, and a Redis that is busy refuses to SELECT one.
+  if (in_any_db) key.db = 0;
+  LinkGroup* group = worker_->UpstreamOf(listener_).Hold(key);
+  Link* link = group->TakeExclusive();
+  group->Release();
   if (link == nullptr) return false;
   if (pinned_ == nullptr) pinned_ = std::make_unique<Pinned>();
   pinned_->state = Pin();
   pinned_->failure.clear();
-  pinned_->at = link->key();
+  pinned_->at = group_->key();
   own_link_ = link;
   link->SetHolder(this);
   link->Connect();

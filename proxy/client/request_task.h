@@ -16,9 +16,9 @@ class LinkGroup;
 struct RequestTask final : RequestExtra {
   static constexpr size_t kCollectBytesMax = size_t{16} << 20;
 
-  LocalOutcome::Ask ask;                            // finish null: nobody asked
-  LocalOutcome::Gather gather;                        // of a request that all workers answer
-  PluginSet reply_marks = 0;                        // the plugins whose OnReply gets it
+  LocalOutcome::Ask ask;        // finish null: nobody asked
+  LocalOutcome::Gather gather;  // of a request that all workers answer
+  PluginSet reply_marks = 0;    // the plugins whose OnReply gets it
   bool too_large = false;
   LinkGroup* group = nullptr;  // held until the reply is there, if it is another than the session's
   std::string collected;

@@ -159,7 +159,7 @@ class Session final : public StreamOwner, public TurnEnd, public RequestOwner, p
   size_t PassLarge(Chunk* chunk, std::string_view data);
 
   // own_link.cc: the client's own connection to the node.
-  bool TakeOwnLink();
+  bool TakeOwnLink(bool in_any_db);
   void SettleOwnLink();
   void GiveBackOwnLink();
   void DropOwnLink(std::string_view line);

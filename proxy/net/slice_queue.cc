@@ -10,8 +10,9 @@ void SliceQueue::AppendCopy(ChunkPool& pool, std::string_view bytes) {
     Slice& last = Last();
     Chunk* chunk = last.chunk();
     // Room behind the last slice is ours only if nobody wrote or can write there.
-    const bool extend = chunk != nullptr && !last.empty() && last.data() + last.size() == chunk->tail() &&
-                        chunk->references == 1 && chunk->room() > 0;
+    const bool extend = chunk != nullptr && !last.empty() &&
+                        last.data() + last.size() == chunk->tail() && chunk->references == 1 &&
+                        chunk->room() > 0;
     if (!extend) {
       Append(Slice::Copy(pool, bytes));
       return;

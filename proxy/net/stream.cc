@@ -43,9 +43,8 @@ int Stream::Open(uv_loop_t* loop, int fd, StreamOwner* owner) {
 
 void Stream::Close() {
   if (fd_ < 0) return;
-  uv_close(reinterpret_cast<uv_handle_t*>(&poll_), [](uv_handle_t* handle) {
-    static_cast<StreamOwner*>(handle->data)->OnStreamClosed();
-  });
+  uv_close(reinterpret_cast<uv_handle_t*>(&poll_),
+           [](uv_handle_t* handle) { static_cast<StreamOwner*>(handle->data)->OnStreamClosed(); });
   ::close(fd_);
   fd_ = -1;
   events_ = 0;

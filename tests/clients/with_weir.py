@@ -6,6 +6,7 @@
 The command finds WEIR_PORT (through weir) and REDIS_PORT (Redis itself) in its environment. Its
 exit code is passed on; it is an error as well if weir does not end with exit code 0 on SIGTERM.
 Everything runs on loopback ports that the system chose, and is gone at the end.
+WEIR_TEST_REDIS_SERVER names another program than redis-server.
 """
 import ctypes
 import os
@@ -47,13 +48,14 @@ def start(argv, port, log):
 
 def main():
     weir, command = sys.argv[1], sys.argv[2:]
+    redis = os.environ.get("WEIR_TEST_REDIS_SERVER", "redis-server")
     redis_port, weir_port = reserve_port(), reserve_port()
     redis_number, weir_number = redis_port.getsockname()[1], weir_port.getsockname()[1]
     with tempfile.TemporaryDirectory(prefix="weir-client-") as folder:
         started = []
         try:
             started.append(start(
-                ["redis-server", "--port", str(redis_number), "--bind", "127.0.0.1", "--save", "",
+                [redis, "--port", str(redis_number), "--bind", "127.0.0.1", "--save", "",
                  "--dir", folder, "--loglevel", "warning"], redis_number, sys.stderr))
             proxy = start([weir, "--listen", f"127.0.0.1:{weir_number}", "--admin", "off",
                            "--workers", "2", f"redis://127.0.0.1:{redis_number}"],

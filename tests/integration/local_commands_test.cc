@@ -35,8 +35,8 @@ class LocalCommandsTest : public BesideRedis, public ::testing::WithParamInterfa
   // Digits of ids and what a connection's age, address and buffers are in CLIENT LIST's line.
   static std::string Normal(const std::string& reply) {
     static const std::regex kFields(
-        "(id|addr|laddr|fd|age|idle|qbuf|qbuf-free|argv-mem|multi-mem|rbs|rbp|obl|oll|omem|tot-mem)"
-        "=[^ ]*");
+        "(id|addr|laddr|fd|age|idle|qbuf|qbuf-free|argv-mem|multi-mem|rbs|rbp|obl|oll|omem|tot-mem|"
+        "tot-net-in|tot-net-out|tot-cmds)=[^ \\n]*");
     static const std::regex kHelloId("\\$2\\r\\nid\\r\\n:[0-9]+");
     static const std::regex kVerbatim("([$=])[0-9]+\\r\\n(txt:)?id=");
     std::string normal = std::regex_replace(reply, kFields, "$1=?");
@@ -372,7 +372,7 @@ TEST_P(LocalCommandsTest, CommandTableHoldsAllOfRedisAndWeir) {
 TEST_P(LocalCommandsTest, InfoSections) {
   Pair pair = Connect();
   const std::string info = pair.through.Text({"INFO"});
-  EXPECT_NE(info.find("# Server\r\nredis_version:7.0.15\r\n"), std::string::npos) << info;
+  EXPECT_NE(info.find("# Server\r\nredis_version:"), std::string::npos) << info;
   EXPECT_NE(info.find("# Keyspace\r\n"), std::string::npos);
   EXPECT_EQ(Printable(pair.through.Command({"INFO", "keyspace"})),
             Printable(pair.direct.Command({"INFO", "keyspace"})));

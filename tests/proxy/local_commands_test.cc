@@ -310,6 +310,7 @@ TEST(LocalCommandsTest, ResetForgetsAll) {
 TEST(LocalCommandsTest, ResetKeepsWhatTheServersVersionKeeps) {
   const RedisServer redis;
   LocalClient client(redis);
+  client.server.version = "7.0.15";
   client.Run({"CLIENT", "NO-EVICT", "ON"});
   client.Run({"RESET"});
   EXPECT_TRUE(client.conversation.Names().no_evict) << "Redis 7.0 keeps it";
@@ -508,6 +509,32 @@ TEST(LocalCommandsTest, ClientLinesOfOtherVersions) {
   client.server.version = "7.2.0";
   line = ParseReply(client.Run({"CLIENT", "INFO"})).text;
   EXPECT_TRUE(FieldNames(line).ends_with("resp lib-name lib-ver ")) << line;
+  client.server.server = "valkey";
+  client.server.version = "8.0.1";
+  line = ParseReply(client.Run({"CLIENT", "INFO"})).text;
+  EXPECT_TRUE(FieldNames(line).ends_with("lib-name lib-ver tot-net-in tot-net-out tot-cmds "))
+      << line;
+  EXPECT_NE(FieldNames(line).find("multi watch qbuf"), std::string::npos) << line;
+}
+
+// Redis 7.2 and Valkey take all options of HELLO or none, and names up to a NUL byte. What stands
+// behind it would be a line of its own in CLIENT LIST.
+TEST(LocalCommandsTest, HelloAndNamesOfNewerVersions) {
+  const RedisServer redis;
+  LocalClient client(redis);
+  client.server.version = "7.2.4";
+  EXPECT_EQ(client.Run({"HELLO", "3", "SETNAME", "a", "NONSENSE"}),
+            "-ERR Syntax error in HELLO option 'NONSENSE'\r\n");
+  EXPECT_EQ(client.conversation.name(), "");
+  EXPECT_EQ(client.conversation.protocol_version, 2);
+  EXPECT_EQ(client.Run({"HELLO", "3", "SETNAME", "a", "SETNAME", "b"})[0], '%');
+  EXPECT_EQ(client.conversation.name(), "b");
+  const std::string name("c\0\nid=1 addr=forged", 19);
+  EXPECT_EQ(client.Run({"CLIENT", "SETNAME", name}), "+OK\r\n");
+  EXPECT_EQ(ParseReply(client.Run({"CLIENT", "GETNAME"})).text, name);
+  const std::string line = ParseReply(client.Run({"CLIENT", "INFO"})).text;
+  EXPECT_EQ(FieldOf(line, "name"), "c");
+  EXPECT_EQ(line.find("forged"), std::string::npos) << line;
 }
 
 void FillWorkers(LocalClient* client) {

@@ -50,9 +50,8 @@ inline constexpr std::string_view kBackendCommands =
 inline std::string RecognisableReply(std::string_view wire, const BackendState& state) {
   uint64_t hash = 14695981039346656037u;  // FNV-1a
   for (const char c : wire) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211u;
-  const std::string text =
-      Concat({std::to_string(hash), " of ", std::to_string(wire.size()), " bytes in db ",
-              std::to_string(state.db), " by version ", std::to_string(state.protocol_version)});
+  const std::string text = Concat(hash, " of ", wire.size(), " bytes in db ", state.db,
+                                  " by version ", state.protocol_version);
   std::string reply;
   ReplyWriter writer(&reply, state.protocol_version);
   switch ((hash >> 32) % 32) {

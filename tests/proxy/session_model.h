@@ -78,12 +78,12 @@ class SessionModel {
         loose_ = true;
         return true;
       case PlanKind::kReject:
-        Expect(Concat({plan.reason, "\r\n"}));
+        Expect(Concat(plan.reason, "\r\n"));
         return true;
       case PlanKind::kLocal:
         if (!request.too_large) return CheckLocal(request, *plan.entry);
-        Expect(Concat({"-ERR weir: weir answers this command itself and takes no more than ",
-                       std::to_string(limits_.request_bytes_max), " bytes of it\r\n"}));
+        Expect(Concat("-ERR weir: weir answers this command itself and takes no more than ",
+                      std::to_string(limits_.request_bytes_max), " bytes of it\r\n"));
         return true;
       default:
         if (!cut) Expect(RecognisableReply(request.wire, state_));
@@ -140,7 +140,7 @@ class SessionModel {
 
   void Equal(std::string_view frame, std::string_view expected) {
     if (frame == expected) return;
-    Fail(Concat({"another reply was due: ", Shown(expected), "\nnot: ", Shown(frame)}));
+    Fail(Concat("another reply was due: ", Shown(expected), "\nnot: ", Shown(frame)));
   }
 
   // The next whole frame; empty if loose_ and there is none.
@@ -149,7 +149,7 @@ class SessionModel {
     const FrameScanner::Result result = scanner.Scan(rest_);
     if (result.status != ScanStatus::kFrame) {
       if (loose_ && rest_.empty()) return {};
-      Fail(Concat({"a reply is missing or malformed at: ", Shown(rest_)}));
+      Fail(Concat("a reply is missing or malformed at: ", Shown(rest_)));
     }
     const std::string_view frame = rest_.substr(0, result.consumed);
     rest_.remove_prefix(result.consumed);
@@ -159,11 +159,11 @@ class SessionModel {
   }
 
   void CheckEnd() {
-    if (!rest_.empty()) Fail(Concat({"too much was said: ", Shown(rest_)}));
+    if (!rest_.empty()) Fail(Concat("too much was said: ", Shown(rest_)));
   }
 
   [[noreturn]] void Fail(std::string_view what) const {
-    Die(Concat({what, "\nheard: ", Shown(heard_), "\nsaid:"}), said_);
+    Die(Concat(what, "\nheard: ", Shown(heard_), "\nsaid:"), said_);
   }
 
   const RoutingTable& routing_;

@@ -4,7 +4,6 @@
 #define WEIR_TESTS_RESP_FUZZ_TARGETS_H_
 
 #include <cstdint>
-#include <cstdio>
 #include <cstdlib>
 #include <string>
 #include <string_view>
@@ -15,14 +14,7 @@
 #include "resp/request_parser.h"
 #include "tests/resp/feed.h"
 #include "tests/resp/hiredis_oracle.h"
-
-#define WEIR_FUZZ_CHECK(holds)                                                 \
-  do {                                                                         \
-    if (!(holds)) {                                                            \
-      std::fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #holds); \
-      std::abort();                                                            \
-    }                                                                          \
-  } while (false)
+#include "tests/support/fuzz_check.h"
 
 namespace weir::testing {
 

@@ -45,7 +45,7 @@ TEST(TextTest, KeywordsEndAtANulByteAndIgnoreCase) {
   EXPECT_FALSE(EqualsIgnoreCase("[", "{")) << "only letters have case";
   EXPECT_EQ(ToLower("AZ[@`{\xc1"), "az[@`{\xc1");
   EXPECT_EQ(ToUpper("az[@`{\xe1"), "AZ[@`{\xe1");
-  EXPECT_EQ(Concat({"a", "", "bc"}), "abc");
+  EXPECT_EQ(Concat("a", "", "bc"), "abc");
 }
 
 }  // namespace

@@ -3,8 +3,6 @@
 #ifndef WEIR_TESTS_ROUTING_FUZZ_TARGETS_H_
 #define WEIR_TESTS_ROUTING_FUZZ_TARGETS_H_
 
-#include <cstdio>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 
@@ -13,14 +11,7 @@
 #include "routing/keys.h"
 #include "routing/plan.h"
 #include "routing/upstream_url.h"
-
-#define WEIR_FUZZ_CHECK(holds)                                                 \
-  do {                                                                         \
-    if (!(holds)) {                                                            \
-      std::fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #holds); \
-      std::abort();                                                            \
-    }                                                                          \
-  } while (false)
+#include "tests/support/fuzz_check.h"
 
 namespace weir::testing {
 

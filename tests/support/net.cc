@@ -77,6 +77,22 @@ Fd ConnectTo(uint16_t port) {
   return fd;
 }
 
+Fd ConnectFrom(const std::string& source_address, uint16_t port) {
+  Fd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in source{};
+  source.sin_family = AF_INET;
+  inet_pton(AF_INET, source_address.c_str(), &source.sin_addr);
+  // The port is chosen at connect, when it need be free only towards that peer.
+  const int on = 1;
+  setsockopt(fd.get(), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
+  const sockaddr_in address = Loopback(port);
+  if (bind(fd.get(), reinterpret_cast<const sockaddr*>(&source), sizeof source) != 0 ||
+      connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+    return Fd();
+  }
+  return fd;
+}
+
 Fd ConnectToUnix(const std::string& path) {
   Fd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_un address{};

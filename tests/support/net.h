@@ -65,6 +65,7 @@ class PortReservation {
 // Each of these answers an empty Fd on failure, with errno set.
 Fd ListenOn(uint16_t port);
 Fd ConnectTo(uint16_t port);
+Fd ConnectFrom(const std::string& source_address, uint16_t port);  // "127.0.0.2"
 Fd ConnectToUnix(const std::string& path);
 
 // Waits until `fd` is ready for `events` (poll's); false when the time is over.

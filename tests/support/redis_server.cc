@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <cstdlib>
 #include <utility>
 
 #include "tests/support/raw_client.h"
@@ -11,10 +12,15 @@
 
 namespace weir::harness {
 
+std::string RedisServer::binary() {
+  const char* other = getenv("WEIR_TEST_REDIS_SERVER");
+  return other != nullptr ? other : "redis-server";
+}
+
 RedisServer::RedisServer(std::vector<std::string> args) : args_(std::move(args)) { Start(); }
 
 void RedisServer::Start() {
-  std::vector<std::string> argv = {"redis-server",
+  std::vector<std::string> argv = {binary(),
                                    "--port",
                                    std::to_string(port()),
                                    "--bind",
@@ -34,7 +40,7 @@ void RedisServer::Start() {
   const bool listening =
       Eventually([this] { return !process_->Running() || static_cast<bool>(ConnectTo(port())); });
   if (!listening || !process_->Running()) {
-    ADD_FAILURE() << "redis-server did not start:\n" << process_->output();
+    ADD_FAILURE() << binary() << " did not start:\n" << process_->output();
   }
 }
 

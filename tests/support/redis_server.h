@@ -1,4 +1,7 @@
 // A real redis-server for a test, on a port that stays its own when it is killed and started again.
+//
+// With WEIR_TEST_REDIS_SERVER=PROGRAM in the environment that program is started instead: another
+// version, or a valkey-server (see fetch_valkey.sh).
 #ifndef WEIR_TESTS_SUPPORT_REDIS_SERVER_H_
 #define WEIR_TESTS_SUPPORT_REDIS_SERVER_H_
 
@@ -28,6 +31,8 @@ class RedisServer {
   void Restart();  // starts it again, empty, on the same port
   void Pause();    // SIGSTOP: accepts in the kernel, answers nothing
   void Resume();   // SIGCONT
+
+  static std::string binary();
 
   // INFO's value of that name, asked on a connection of its own.
   std::string Info(const std::string& section, const std::string& name);
