@@ -125,6 +125,10 @@ constexpr ConfigKey kLimits[] = {
     {"client_stall_timeout_ms", FieldOf<&LimitsConfig::client_stall_timeout_ms>(),
      "When a client that reads nothing though replies wait for it is closed; 0 is never.", 0,
      kDayMs},
+    {"script_cache_bytes_max", FieldOf<&LimitsConfig::script_cache_bytes_max>(),
+     "Texts of scripts that are remembered for each upstream, so that EVALSHA works on after Redis "
+     "was restarted; 0 remembers none.",
+     0, kTiB},
     {"memory_bytes_max", FieldOf<&LimitsConfig::memory_bytes_max>(),
      "Buffers of the whole process; near it weir reads less, at it the largest client is closed.",
      16 * kMiB, kTiB},

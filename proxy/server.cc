@@ -78,6 +78,8 @@ absl::Status Server::Prepare() {
         Node{.id = "", .host = url->endpoints[0].host, .port = url->endpoints[0].port});
     snapshots.push_back(std::move(snapshot));
     urls_.push_back(*std::move(url));
+    standstills_.emplace_back();
+    scripts_.emplace_back(static_cast<size_t>(config_.limits.script_cache_bytes_max));
   }
   for (const std::string& pattern : policy_.Unmatched(routing->commands())) {
     Log(LogLevel::kWarning, "pattern matches no command", {{"pattern", pattern}});

@@ -11,6 +11,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -21,6 +22,8 @@
 #include "plugins/registry.h"
 #include "proxy/admin.h"
 #include "proxy/backend/discovery.h"
+#include "proxy/backend/standstill.h"
+#include "proxy/client/script_cache.h"
 #include "proxy/config.h"
 #include "proxy/loop.h"
 #include "proxy/node_states.h"
@@ -50,6 +53,8 @@ class Server final : public AdminSource {
   size_t worker_count() const { return worker_count_; }
   const std::vector<std::unique_ptr<Worker>>& workers() const { return workers_; }
   const UpstreamUrl& url(size_t upstream) const { return urls_[upstream]; }
+  ScriptCache& scripts(size_t upstream) { return scripts_[upstream]; }
+  Standstill& standstill(size_t upstream) { return standstills_[upstream]; }
   void ReportNode(const std::string& upstream, const std::string& node, bool up,
                   const std::string& cause);
   void AddMetrics(std::shared_ptr<const MetricsSource> source);
@@ -81,6 +86,8 @@ class Server final : public AdminSource {
   const std::span<const PluginKind> plugin_kinds_;
   const size_t worker_count_;
   std::vector<UpstreamUrl> urls_;
+  std::deque<Standstill> standstills_;  // by upstream
+  std::deque<ScriptCache> scripts_;     // likewise
   CommandPolicy policy_;
   Loop loop_;
   NodeStates nodes_;

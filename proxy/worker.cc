@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "absl/hash/hash.h"
 #include "plugins/registry.h"
 #include "plugins/text.h"
 #include "proxy/client/authenticator.h"
@@ -45,6 +46,7 @@ Worker::Worker(Server* server, int index,
   for (size_t i = 0; i < config_.upstreams.size(); ++i) {
     upstreams_.push_back(std::make_unique<Upstream>(
         &loop_.context(), &config_.upstreams[i], static_cast<int>(i), server->url(i), snapshots[i],
+        &server->standstill(i),
         [server](const std::string& upstream, const std::string& node, bool up,
                  const std::string& cause) { server->ReportNode(upstream, node, up, cause); }));
   }
@@ -134,6 +136,35 @@ LinkKey Worker::KeyOf(const Conversation& conversation, int listener) {
   return key;
 }
 
+ScriptCache& Worker::ScriptsOf(int listener) {
+  return server_->scripts(upstream_of_listener_[static_cast<size_t>(listener)]);
+}
+
+bool Worker::IsNewScript(int listener, std::string_view text) {
+  constexpr size_t kSeenMax = 4096;
+  if (seen_scripts_.size() >= kSeenMax) seen_scripts_.clear();
+  const size_t upstream = upstream_of_listener_[static_cast<size_t>(listener)];
+  const uint64_t generation = server_->scripts(upstream).generation();
+  return seen_scripts_.insert(absl::HashOf(upstream, generation, text)).second;
+}
+
+void Worker::SendResends(const Session* session) {
+  if (resends_.empty()) [[likely]]
+    return;
+  std::vector<std::pair<Session*, Request*>> mine;
+  std::erase_if(resends_, [&](const auto& resend) {
+    if (resend.first != session) return false;
+    mine.push_back(resend);
+    return true;
+  });
+  for (const auto& [to, request] : mine) to->Resend(request);
+}
+
+void Worker::ForgetResends(const Session* session) {
+  if (resends_.empty()) return;
+  std::erase_if(resends_, [&](const auto& resend) { return resend.first == session; });
+}
+
 std::string Worker::TooManyLinksLine(int listener) {
   const UpstreamConfig& config = UpstreamOf(listener).config();
   return Concat("-DOWN weir: upstream '", config.name, "' has links_max = ", config.links_max,
@@ -143,8 +174,8 @@ std::string Worker::TooManyLinksLine(int listener) {
 std::string Worker::TooManyPinnedLine(int listener) {
   const UpstreamConfig& config = UpstreamOf(listener).config();
   context().stats.pinned_refused.Add();
-  return Concat("-DOWN weir: upstream '", config.name, "' has pinned_connections_max = ",
-                config.pinned_connections_max,
+  return Concat("-DOWN weir: upstream '", config.name,
+                "' has pinned_connections_max = ", config.pinned_connections_max,
                 " connections of clients' own in use; raise it, or use fewer transactions and "
                 "blocking commands at once");
 }
@@ -152,7 +183,9 @@ std::string Worker::TooManyPinnedLine(int listener) {
 uint64_t Worker::DeadlineMs(int listener, const CommandEntry* entry) {
   const int64_t timeout_ms = UpstreamOf(listener).config().request_timeout_ms;
   if (timeout_ms == 0 || (entry != nullptr && entry->blocks)) return 0;
-  return context().NowMs() + static_cast<uint64_t>(timeout_ms);
+  const uint64_t now_ms = context().NowMs();
+  return now_ms + static_cast<uint64_t>(timeout_ms) +
+         UpstreamOf(listener).standstill().PauseLeftMs(now_ms);
 }
 
 ChunkRef Worker::SharedChunk(size_t room_min) {
@@ -188,6 +221,7 @@ void Worker::OnTick() {
     if (!session->closed()) session->SweepSlowReader(now_ms);
   }
   RelieveMemory();
+  for (const auto& upstream : upstreams_) upstream->RelieveBusyLinks();
   if (now_ms - last_sweep_ms_ >= sweep_interval_ms_) {
     last_sweep_ms_ = now_ms;
     SweepSessions(now_ms);

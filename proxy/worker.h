@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "plugins/chain.h"
 #include "plugins/host.h"
 #include "plugins/plugin.h"
@@ -26,6 +27,7 @@
 namespace weir {
 
 class Server;
+class ScriptCache;
 class Session;
 struct Conversation;
 
@@ -71,6 +73,15 @@ class Worker final : public Host, public Hold::Target {
   size_t session_words() const { return session_words_; }
   void InitConversation(Conversation& conversation, int listener);
   LinkKey KeyOf(const Conversation& conversation, int listener);
+  ScriptCache& ScriptsOf(int listener);
+  // False: this worker has given that text to ScriptsOf(listener) before. Errs on either side.
+  bool IsNewScript(int listener, std::string_view text);
+  // Calls session->Resend(request) at the end of the turn.
+  void ResendAtTurnEnd(Session* session, Request* request) {
+    resends_.emplace_back(session, request);
+  }
+  void SendResends(const Session* session);
+  void ForgetResends(const Session* session);
   std::string TooManyLinksLine(int listener);
   std::string TooManyPinnedLine(int listener);
   uint64_t DeadlineMs(int listener, const CommandEntry* entry);
@@ -147,6 +158,8 @@ class Worker final : public Host, public Hold::Target {
   Session* sessions_ = nullptr;
   size_t session_count_ = 0;
   std::vector<Session*> memory_waiters_;
+  std::vector<std::pair<Session*, Request*>> resends_;
+  absl::flat_hash_set<size_t> seen_scripts_;  // hashes
   std::vector<Session*> slow_readers_;
   absl::flat_hash_map<uint64_t, Ticket> tickets_;
   uint64_t last_ticket_ = 0;

@@ -70,6 +70,7 @@ constexpr PinReason kPinnedCommands[] = {
     {"client|caching", kTracks, PinEffect::kNone},
     {"client|capa", "it changes what the connection may be answered"},
     {"client|import-source", "it changes what the connection's next requests mean"},
+    {"client|pause", "others may wait for it", PinEffect::kPause},
     {"client|tracking", kTracks, PinEffect::kTracking},
     {"discard", kTransaction, PinEffect::kDiscard},
     {"exec", kTransaction, PinEffect::kExec},
@@ -231,6 +232,14 @@ uint8_t OnlyKey(const CommandSpec& spec) {
   return fixed ? static_cast<uint8_t>(key.index) : 0;
 }
 
+ScriptUse ScriptUseOf(std::string_view name) {
+  if (name == "eval" || name == "eval_ro") return ScriptUse::kText;
+  if (name == "evalsha" || name == "evalsha_ro") return ScriptUse::kHash;
+  if (name == "script|load") return ScriptUse::kLoad;
+  if (name == "script|flush") return ScriptUse::kFlush;
+  return ScriptUse::kNone;
+}
+
 CommandEntry Classify(const CommandSpec& spec, const CommandPolicy& policy) {
   CommandEntry entry;
   entry.spec = &spec;
@@ -240,6 +249,8 @@ CommandEntry Classify(const CommandSpec& spec, const CommandPolicy& policy) {
                                 spec.name) != std::end(kHarmlessCommands);
   entry.blocks = spec.flags.Has(CommandFlag::kBlocking) && !BlocksOnlyWithOption(spec);
   entry.only_key = OnlyKey(spec);
+  entry.script = ScriptUseOf(spec.name);
+  entry.runs_script = spec.name.starts_with("eval") || spec.name.starts_with("fcall");
   entry.needs_args = !spec.subcommands.empty();
   entry.why = "one reply, no trace on the connection: it may share a link";
   if (entry.blocks) {

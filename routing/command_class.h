@@ -39,7 +39,17 @@ enum class PinEffect : uint8_t {
   kTracking,      // CLIENT TRACKING ON or OFF: the connection gets invalidations, or no longer
   kMonitor,       // the connection gets every client's commands
   kBlock,         // nothing, but the reply may take for ever
+  kPause,         // CLIENT PAUSE: nothing, but others may have to wait
   kOther,         // something else that only the end of the connection undoes
+};
+
+// What a command has to do with the text of a script.
+enum class ScriptUse : uint8_t {
+  kNone,
+  kText,   // EVAL: its first argument
+  kLoad,   // SCRIPT LOAD
+  kHash,   // EVALSHA: names one
+  kFlush,  // SCRIPT FLUSH
 };
 
 // Which of weir's own answers. A container stands for a call without a subcommand.
@@ -97,7 +107,9 @@ struct CommandEntry {
   LocalCommand local = LocalCommand::kNone;
   bool is_write = false;     // Redis flags it "write"
   bool is_readonly = false;  // safe to send again after a broken link: twice is the same as once
+  bool runs_script = false;  // may keep the node busy for ever
   bool blocks = false;       // may wait for other clients: no request deadline
+  ScriptUse script = ScriptUse::kNone;
   PinEffect effect = PinEffect::kNone;  // kPinned: what it leaves on its connection
   uint8_t only_key = 0;  // the argument that is its only key, whatever the others; 0: look closer
   bool needs_args = false;  // only Resolve() knows the entry that the arguments mean

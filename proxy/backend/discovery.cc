@@ -44,7 +44,7 @@ Discovery::Discovery(LoopContext* context, const UpstreamConfig* config, int ind
       on_snapshot_(std::move(on_snapshot)),
       on_health_(std::move(on_health)),
       known_(std::move(first)),
-      upstream_(context, config, index, std::move(url), known_,
+      upstream_(context, config, index, std::move(url), known_, &standstill_,
                 [](const std::string&, const std::string&, bool, const std::string&) {}) {
   uv_timer_init(context->loop, &timer_);
   timer_.data = this;

@@ -55,6 +55,7 @@ class Discovery {
   const OnSnapshot on_snapshot_;
   const OnHealth on_health_;
   std::shared_ptr<const UpstreamSnapshot> known_;
+  Standstill standstill_;  // of its own links, which nobody shares
   Upstream upstream_;
   ServerFacts facts_;
   uv_timer_t timer_;

@@ -13,6 +13,7 @@
 #include "plugins/text.h"
 #include "proxy/config.h"
 #include "proxy/net/address.h"
+#include "routing/command_class.h"
 
 namespace weir {
 namespace {
@@ -365,7 +366,8 @@ void Link::MarkSent() {
     unsent_->sent = true;
     unsent_->sent_ns = now_ns;
     // Kept while the node may still refuse the link, and with it what came behind.
-    if (!unsent_->retryable && handshake_answered_ == handshake_.size()) unsent_->wire = Slice();
+    const bool keeps_wire = unsent_->retryable || unsent_->keeps_wire;
+    if (!keeps_wire && handshake_answered_ == handshake_.size()) unsent_->wire = Slice();
     unsent_ = unsent_->link_next;
   }
 }
@@ -392,6 +394,16 @@ bool Link::HasOthersThan(const RequestOwner* owner) const {
     if (r->owner != nullptr && r->owner != owner) return true;
   }
   return false;
+}
+
+bool Link::RunsScriptSince(uint64_t ns) const {
+  if (state_ != State::kReady) return false;
+  // If they came with it, Redis answers the handshake only after the script.
+  const Request* at_work = head_;
+  while (at_work != nullptr && at_work->use == ReplyUse::kHandshake) at_work = at_work->link_next;
+  return at_work != nullptr && at_work->sent && !at_work->reply_begun &&
+         at_work->entry != nullptr && at_work->entry->runs_script &&
+         std::max(at_work->sent_ns, at_work->replied_ns) < ns;
 }
 
 void Link::PauseReadingFor(RequestOwner* owner) {

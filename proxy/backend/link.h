@@ -120,6 +120,8 @@ class Link final : private StreamOwner, private TurnEnd {
     return head_ != nullptr && head_->owner == owner;
   }
   bool HasOthersThan(const RequestOwner* owner) const;
+  // True if what the node works at was sent before then and is a script, which may take for ever.
+  bool RunsScriptSince(uint64_t ns) const;
 
  private:
   static constexpr size_t kQueuedBytesMax = size_t{4} << 20;     // unsent bytes of a connected link

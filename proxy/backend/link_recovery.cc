@@ -81,7 +81,7 @@ void Link::OnTimer() {
   if (state_ == State::kConnecting && phase_over) {
     if (resolving_ != nullptr) std::exchange(resolving_, nullptr)->data = nullptr;
     FailToConnect(Concat("no connection within ", config_->connect_timeout_ms, " ms"));
-  } else if (in_handshake() && phase_over) {
+  } else if (in_handshake() && phase_over && !RunsScriptSince(UINT64_MAX)) {
     Break(Concat("no answer to the handshake within ", config_->connect_timeout_ms, " ms"));
   } else if (state_ == State::kBackoff && phase_over && !stream_closing_) {
     const auto idle_ms = static_cast<uint64_t>(config_->idle_link_timeout_ms);

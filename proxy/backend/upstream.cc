@@ -45,12 +45,14 @@ void LinkGroup::Release() {
 // ---- Upstream
 
 Upstream::Upstream(LoopContext* context, const UpstreamConfig* config, int index, UpstreamUrl url,
-                   std::shared_ptr<const UpstreamSnapshot> snapshot, OnNodeState on_node_state)
+                   std::shared_ptr<const UpstreamSnapshot> snapshot, Standstill* standstill,
+                   OnNodeState on_node_state)
     : context_(context),
       config_(config),
       index_(index),
       url_(std::move(url)),
       snapshot_(std::move(snapshot)),
+      standstill_(standstill),
       on_node_state_(std::move(on_node_state)) {
   for (const Node& node : snapshot_->topology->nodes()) {
     nodes_.push_back(std::make_unique<NodeState>());
@@ -134,6 +136,7 @@ void Upstream::OnLinkClosed(Link& link) {
   std::erase(of->idle_exclusive_, &link);
   --of->links_;
   if (link.own()) --own_links_;
+  if (std::erase(busy_links_, &link) != 0) standstill_->busy_links.fetch_sub(1);
   links_.erase(&link);
   EraseIfUnused(of);
 }
@@ -146,6 +149,20 @@ uint64_t Upstream::requests_in_flight() const {
 
 void Upstream::ForEachLink(const std::function<void(const Link&)>& visit) const {
   for (const auto& [link, owned] : links_) visit(*link);
+}
+
+void Upstream::RelieveBusyLinks() {
+  const uint64_t before_ns = context_->NowNs() - kBusyMs * 1'000'000;
+  for (const auto& [key, group] : groups_) {
+    for (Link* link : std::vector<Link*>(group->shared_)) {
+      if (link == nullptr || busy_links_.size() >= kBusyLinksMax) continue;
+      if (!link->RunsScriptSince(before_ns)) continue;
+      busy_links_.push_back(link);
+      standstill_->busy_links.fetch_add(1);
+      context_->stats.links_busy.Add();
+      group->SetAside(link);
+    }
+  }
 }
 
 void Upstream::CloseIdle() {

@@ -12,6 +12,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "proxy/backend/link.h"
 #include "proxy/backend/snapshot.h"
+#include "proxy/backend/standstill.h"
 #include "proxy/config.h"
 #include "routing/upstream_url.h"
 
@@ -61,9 +62,10 @@ class Upstream final : public LinkOwner {
   using OnNodeState = std::function<void(const std::string& upstream, const std::string& node,
                                          bool up, const std::string& cause)>;
 
-  // `context` and `config` outlive it.
+  // `context`, `config` and `standstill` outlive it.
   Upstream(LoopContext* context, const UpstreamConfig* config, int index, UpstreamUrl url,
-           std::shared_ptr<const UpstreamSnapshot> snapshot, OnNodeState on_node_state);
+           std::shared_ptr<const UpstreamSnapshot> snapshot, Standstill* standstill,
+           OnNodeState on_node_state);
   ~Upstream();
 
   const UpstreamConfig& config() const { return *config_; }
@@ -75,6 +77,8 @@ class Upstream final : public LinkOwner {
   // Dbs below this were selected with success before.
   int databases_known() const { return databases_known_; }
   void LearnDatabase(int db) { databases_known_ = std::max(databases_known_, db + 1); }
+
+  Standstill& standstill() { return *standstill_; }
 
   // The group with this key, held for the caller once.
   LinkGroup* Hold(const LinkKey& key);
@@ -88,6 +92,8 @@ class Upstream final : public LinkOwner {
   uint64_t connections_made() const { return connections_made_; }
   void ForEachLink(const std::function<void(const Link&)>& visit) const;
 
+  // Sets shared links aside that a script keeps waiting, so that no more requests get behind it.
+  void RelieveBusyLinks();
   // Closes links that nobody used for idle_link_timeout_ms.
   void CloseIdle();
   // Closes all links; their handles leave the loop a little later.
@@ -100,6 +106,8 @@ class Upstream final : public LinkOwner {
   void OnLinkClosed(Link& link) override;
   Link* MakeLink(LinkGroup* group, bool own);
   bool CloseAnIdleOwnLink();
+  static constexpr uint64_t kBusyMs = 50;
+  static constexpr size_t kBusyLinksMax = 8;
   void Forget(LinkGroup* group, const Link* link);
   void EraseIfUnused(LinkGroup* group);
 
@@ -109,10 +117,12 @@ class Upstream final : public LinkOwner {
   const UpstreamUrl url_;
   std::shared_ptr<const UpstreamSnapshot> snapshot_;
   std::vector<std::shared_ptr<const UpstreamSnapshot>> old_snapshots_;
+  Standstill* const standstill_;
   const OnNodeState on_node_state_;
   std::vector<std::unique_ptr<NodeState>> nodes_;
   absl::flat_hash_map<LinkKey, std::unique_ptr<LinkGroup>> groups_;
   absl::flat_hash_map<Link*, std::unique_ptr<Link>> links_;
+  std::vector<const Link*> busy_links_;  // that were set aside
   size_t own_links_ = 0;  // of links_, those for one client at a time, idle ones included
   int databases_known_ = 1;
   uint64_t connections_made_ = 0;

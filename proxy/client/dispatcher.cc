@@ -69,6 +69,11 @@ bool Dispatcher::Perform(const Plan& plan, const Input& input) {
                              worker_.config().limits.request_buffer_bytes_max, " bytes of it"),
                       input);
       }
+      // A busy Redis says BUSY, also to PING.
+      if (worker_.UpstreamOf(session_.listener_).standstill().busy() &&
+          (plan.entry->local == LocalCommand::kPing || plan.entry->local == LocalCommand::kEcho)) {
+        return SendShared(plan, input);
+      }
       return AnswerLocally(plan, input);
     case PlanKind::kReject:
       worker_.context().stats.requests_denied.Add();
@@ -143,7 +148,7 @@ bool Dispatcher::SendOn(Link* link, const Plan& plan, const Input& input) {
   Request* tail = session_.tail_;
   if (tail != nullptr && tail->entry == plan.entry && link->CanExtend(tail) && !silent &&
       !tail->silent && !tail->collect && input.reply_marks == 0 &&
-      tail->received_ns == context.NowNs() && !link->own() &&
+      tail->received_ns == context.NowNs() && !link->own() && !tail->keeps_wire &&
       tail->wire.ContinuesWith(chunk, wire)) {
     link->Extend(tail, chunk, wire);
     ++session_.unanswered_;
@@ -155,6 +160,9 @@ bool Dispatcher::SendOn(Link* link, const Plan& plan, const Input& input) {
     request->retryable = plan.entry != nullptr && plan.entry->is_readonly && !link->own();
     request->deadline_ms = worker_.DeadlineMs(session_.listener_, plan.entry);
     if (link->own()) NoteOwnRequest(plan, input, request);
+    if (plan.entry != nullptr && plan.entry->script != ScriptUse::kNone) {
+      NoteScript(plan, input, request);
+    }
     if (input.reply_marks != 0) {
       auto task = std::make_unique<RequestTask>();
       task->reply_marks = input.reply_marks;

@@ -64,6 +64,8 @@ class Dispatcher {
   // own_link.cc: what goes over the client's own connection.
   bool SendOwn(const Plan& plan, const Input& input);
   void NoteOwnRequest(const Plan& plan, const Input& input, Request* request);
+  void NoteStandstill(const Plan& plan, const Input& input);
+  void NoteScript(const Plan& plan, const Input& input, Request* request);
   bool SendLarge(Link* link, const Plan& plan, const Input& input);
   bool NeedsOwnLink(const Plan& plan, const Input& input) const;
   // Whether and how being pinned changes what is done; nothing: it does not.

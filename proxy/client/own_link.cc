@@ -121,6 +121,10 @@ bool Dispatcher::NeedsOwnLink(const Plan& plan, const Input& input) const {
       return true;
     }
   }
+  if (worker_.UpstreamOf(session_.listener_).standstill().PauseLeftMs(worker_.context().NowMs()) !=
+      0) [[unlikely]] {
+    return true;
+  }
   return plan.kind == PlanKind::kPinned && !IsIdleWithoutPin(EffectOf(plan.entry));
 }
 
@@ -170,12 +174,23 @@ bool Dispatcher::SendOwn(const Plan& plan, const Input& input) {
   // WAIT is about the offset of the connection's last command, whatever it was: of a new connection
   // that is nought, so it gets one that comes after all that the client wrote.
   if (Is(plan.entry, "wait") || Is(plan.entry, "waitaof")) session.SendOnOwnLink({"PING"});
+  NoteStandstill(plan, input);
   const bool sent = SendOn(link, plan, input);
   if (EffectOf(plan.entry) == PinEffect::kExec && session.pinned_ != nullptr &&
       session.pinned_->state.TakeDiffers()) {
     AskWhatChanged();
   }
   return sent;
+}
+
+// From CLIENT PAUSE on, before anybody can get behind somebody who has to wait.
+void Dispatcher::NoteStandstill(const Plan& plan, const Input& input) {
+  Standstill& standstill = worker_.UpstreamOf(session_.listener_).standstill();
+  if (Is(plan.entry, "client|unpause")) return standstill.Unpause();
+  if (EffectOf(plan.entry) != PinEffect::kPause || input.parsed.argc < 3) return;
+  int64_t pause_ms = 0;
+  if (!ParseWireNumber(input.parsed.arg(2), &pause_ms) || pause_ms <= 0) return;
+  standstill.Pause(worker_.context().NowMs() + static_cast<uint64_t>(pause_ms));
 }
 
 void Dispatcher::NoteOwnRequest(const Plan& plan, const Input& input, Request* request) {

@@ -35,6 +35,7 @@ void Accept(PinEffect effect, bool on, PinHolds* holds) {
       return;
     case PinEffect::kNone:
     case PinEffect::kBlock:
+    case PinEffect::kPause:
       return;
   }
 }

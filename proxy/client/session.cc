@@ -57,6 +57,7 @@ void Session::Close() {
   Chain& chain = worker_->chain();
   if (chain.has(kHookClose)) chain.OnClose(*this);
   worker_->ForgetTickets(this);
+  worker_->ForgetResends(this);
   if (full_link_ != nullptr) std::exchange(full_link_, nullptr)->StopWaiting(this);
   while (head_ != nullptr) {
     Request* request = std::exchange(head_, head_->owner_next);
@@ -252,6 +253,7 @@ void Session::OnTurnEnd() {
       stream_.WatchRead(true);
     }
   }
+  worker_->SendResends(this);
   if (pinned_ != nullptr) SettleOwnLink();
   if (!stream_.watches_write()) Flush();
 }

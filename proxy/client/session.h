@@ -92,6 +92,8 @@ class Session final : public StreamOwner, public TurnEnd, public RequestOwner, p
 
   // A hold of this session's ended: go on with the next plugin, or with this answer.
   void EndHold(std::optional<std::string> reply);
+  // The worker's, at the turn's end (see script_again.cc).
+  void Resend(Request* request);
   // CLIENT UNBLOCK. False: it is not blocked.
   bool Unblock(bool with_error);
   // The answers of all workers to a gathering command.
@@ -151,6 +153,7 @@ class Session final : public StreamOwner, public TurnEnd, public RequestOwner, p
   void NoteError(const Request& request, std::string_view line, uint32_t times);
   void Advance();
   void ReportDone(const Request& request);
+  bool SendScriptAgain(Request& request);
   void CheckOutput(Request& request);
   // Others may wait that long behind a reply whose client does not read at all.
   static constexpr uint64_t kOthersWaitMaxMs = 100;

@@ -70,8 +70,11 @@ void Session::SayFrom(Request& request, Chunk* chunk, std::string_view bytes) {
 
 void Session::OnReply(Request& request, Chunk* chunk, std::string_view bytes, uint32_t frames,
                       bool error) {
-  if (error && frames != 0) [[unlikely]]
+  if (error && frames != 0) [[unlikely]] {
+    const bool forgotten = request.keeps_wire && bytes.starts_with("-NOSCRIPT ");
+    if (forgotten && SendScriptAgain(request)) return;
     NoteError(request, bytes, 1);
+  }
   unanswered_ -= frames;
   worker_->context().stats.requests_in_flight.Add(-static_cast<int64_t>(frames));
   if (pinned_ != nullptr && request.link == own_link_) [[unlikely]]

@@ -1,0 +1,86 @@
+// Scripts on their way: texts are remembered, and an EVALSHA that Redis no longer knows is sent
+// again as the EVAL that it means.
+//
+// It keeps its place in the order of replies. What the client has sent behind it in the same
+// pipeline has run before it then, as it also has when a client that hears NOSCRIPT sends EVAL
+// itself.
+#include <string>
+#include <vector>
+
+#include "proxy/backend/upstream.h"
+#include "proxy/client/dispatcher.h"
+#include "proxy/client/script_cache.h"
+#include "proxy/client/session.h"
+#include "proxy/worker.h"
+#include "resp/reply_writer.h"
+#include "resp/request_parser.h"
+
+namespace weir {
+
+void Dispatcher::NoteScript(const Plan& plan, const Input& input, Request* request) {
+  ScriptCache& scripts = worker_.ScriptsOf(session_.listener_);
+  const ParsedRequest& parsed = input.parsed;
+  switch (plan.entry->script) {
+    case ScriptUse::kNone:
+      return;
+    case ScriptUse::kText:
+      if (parsed.argc > 1 && worker_.IsNewScript(session_.listener_, parsed.arg(1))) {
+        scripts.Remember(parsed.arg(1));
+      }
+      return;
+    case ScriptUse::kLoad:
+      if (parsed.argc > 2) scripts.Remember(parsed.arg(2));
+      return;
+    case ScriptUse::kHash:
+      request->keeps_wire = true;
+      return;
+    case ScriptUse::kFlush:
+      scripts.Clear();
+      return;
+  }
+}
+
+// True if the request, which Redis has answered with NOSCRIPT, is sent again as another.
+bool Session::SendScriptAgain(Request& request) {
+  RequestParser parser(
+      RequestLimits{.bulk_bytes_max = uint64_t{1} << 31, .request_bytes_max = uint32_t{1} << 31});
+  ParseState state;
+  ParsedRequest parsed;
+  const Slice before = std::move(request.wire);
+  request.keeps_wire = false;
+  if (parser.Parse(&state, before.view(), &parsed) != ParseStatus::kRequest) return false;
+  if (parsed.argc < 3) return false;
+  const std::shared_ptr<const std::string> text = worker_->ScriptsOf(listener_).Find(parsed.arg(1));
+  if (text == nullptr) return false;
+  std::vector<std::string_view> args;
+  for (uint32_t i = 0; i < parsed.argc; ++i) args.push_back(parsed.arg(i));
+  args[0] = request.entry->is_readonly ? "EVAL_RO" : "EVAL";
+  args[1] = *text;
+  std::string wire;
+  AppendRequest(&wire, args);
+  request.wire = Slice::Copy(worker_->context().chunks, wire);
+  worker_->ResendAtTurnEnd(this, &request);
+  Schedule();
+  return true;
+}
+
+// At the turn's end: the link that answered NOSCRIPT is through with the request.
+void Session::Resend(Request* request) {
+  request->replies = request->replies_before = request->errors = 0;
+  request->sent = request->reply_begun = false;
+  request->sent_ns = request->replied_ns = request->end_offset = 0;
+  request->deadline_ms = worker_->DeadlineMs(listener_, request->entry);
+  const bool own = own_link_ != nullptr && flow_ == own_link_;
+  Link* link = own ? own_link_ : group_->Shared(conversation_.id);
+  const Slice wire = std::move(request->wire);
+  if (link != nullptr && link->Send(request, wire.chunk(), wire.view())) {
+    flow_ = link;
+    worker_->context().stats.scripts_sent_again.Add();
+    return;
+  }
+  --on_links_;
+  request->link = nullptr;
+  AnswerAt(request, "-NOSCRIPT No matching script. Please use EVAL.\r\n");
+}
+
+}  // namespace weir
