@@ -190,13 +190,13 @@ bool Dispatcher::AnswerLocally(const Plan& plan, const Input& input) {
   if (skip) conversation.reply_mode = ReplyMode::kOn;
   session_.last_entry_ = plan.entry;  // CLIENT INFO shows itself
   LocalOutcome outcome =
-      RunLocalCommand(MakeLocalContext(), *plan.entry, input.parsed, conversation);
+      RunLocalCommand(MakeLocalContext(input), *plan.entry, input.parsed, conversation);
   session_.parse_state_.authenticated = conversation.authenticated;
   switch (outcome.kind) {
     case LocalOutcome::Kind::kAsk:
       return Ask(plan, input, std::move(outcome), mode_before);
     case LocalOutcome::Kind::kGather:
-      Gather(plan, std::move(outcome.gather), skip);
+      Gather(plan, input, std::move(outcome.gather), skip);
       return true;
     case LocalOutcome::Kind::kReply:
     case LocalOutcome::Kind::kClose:
@@ -253,6 +253,7 @@ bool Dispatcher::Ask(const Plan& plan, const Input& input, LocalOutcome outcome,
   task->group = group;
   task->reply_marks = input.reply_marks;
   const bool sent = link != nullptr && link->Send(request, wire.chunk(), wire.view());
+  request->request_bytes = input.parsed.wire.size();  // the client's, not those of what weir asks
   if (!sent) {
     task->collected =
         link == nullptr ? worker_.TooManyLinksLine(session_.listener_) : link->RefusalLine();
@@ -269,8 +270,10 @@ bool Dispatcher::Ask(const Plan& plan, const Input& input, LocalOutcome outcome,
   return true;
 }
 
-void Dispatcher::Gather(const Plan& plan, LocalOutcome::Gather gather, bool skip) {
+void Dispatcher::Gather(const Plan& plan, const Input& input, LocalOutcome::Gather gather,
+                        bool skip) {
   Request* request = session_.Push(plan.entry);
+  request->request_bytes = input.parsed.wire.size();
   request->silent = skip || session_.conversation_.reply_mode == ReplyMode::kOff;
   auto task = std::make_unique<RequestTask>();
   task->gather = std::move(gather);
@@ -278,7 +281,7 @@ void Dispatcher::Gather(const Plan& plan, LocalOutcome::Gather gather, bool skip
   request->extra = std::move(task);
 }
 
-LocalContext Dispatcher::MakeLocalContext() {
+LocalContext Dispatcher::MakeLocalContext(const Input& input) {
   const Upstream& upstream = worker_.UpstreamOf(session_.listener_);
   LocalContext context;
   context.routing = upstream.snapshot().routing.get();
@@ -288,7 +291,11 @@ LocalContext Dispatcher::MakeLocalContext() {
   context.databases_known = upstream.databases_known();
   // Whether the client's own connection is in that db now is for the node to say.
   if (session_.pinned_ != nullptr) context.databases_known = 0;
-  context.self = [this] { return session_.Row(); };
+  context.self = [this, bytes = input.parsed.wire.size()] {
+    ClientRow row = session_.Row();
+    row.query_buffer_bytes += bytes;
+    return row;
+  };
   context.weir_info = [this] { return worker_.InfoText(); };
   context.explain = [this](const std::vector<std::string_view>& args) {
     return worker_.Explain(session_, args);

@@ -54,7 +54,7 @@ class Dispatcher {
   bool SendOn(Link* link, const Plan& plan, const Input& input);
   bool AnswerLocally(const Plan& plan, const Input& input);
   bool Ask(const Plan& plan, const Input& input, LocalOutcome outcome, ReplyMode mode_before);
-  void Gather(const Plan& plan, LocalOutcome::Gather gather, bool skip);
+  void Gather(const Plan& plan, const Input& input, LocalOutcome::Gather gather, bool skip);
   bool Refuse(const CommandEntry* entry, std::string_view line, const Input& input);
 
   // False, with a pause set, if the request cannot go to this link yet.
@@ -77,7 +77,7 @@ class Dispatcher {
   void AskWhatChanged();
   bool WaitForAnswers();
 
-  LocalContext MakeLocalContext();
+  LocalContext MakeLocalContext(const Input& input);
   bool TakeSilence();
 
   Session& session_;

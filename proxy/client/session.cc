@@ -311,6 +311,11 @@ ClientRow Session::Row() const {
   row.db = conversation_.db;
   row.protocol_version = conversation_.protocol_version;
   row.query_buffer_bytes = input_.size();
+  // Who asks for the list finds the asking in its own buffer.
+  if (tail_ != nullptr && !tail_->done && tail_->entry != nullptr &&
+      tail_->entry->local == LocalCommand::kClientList) {
+    row.query_buffer_bytes += tail_->request_bytes;
+  }
   row.query_buffer_free_bytes =
       input_.empty() ? 0 : input_.chunk()->capacity - static_cast<uint64_t>(input_.size());
   row.output_bytes = out_.bytes();

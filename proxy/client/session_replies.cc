@@ -156,6 +156,11 @@ bool Session::FinishCollected(Request& request) {
   }
   if (task.group != nullptr) task.group->Release();
   request.collect = false;
+  // CLIENT REPLY ON speaks even when it was sent in silence: Redis permitted it only now.
+  if (request.entry != nullptr && request.entry->local == LocalCommand::kClientReply &&
+      reply == "+OK\r\n") {
+    request.silent = false;
+  }
   Say(request, reply);
   if (task.ask.serial) ClearPause(Pause::kAsk);
   return true;

@@ -196,6 +196,23 @@ TEST_F(PassthroughTest, UsersDoNotLeakToOthers) {
   }
 }
 
+// Where Redis decides who may, CLIENT REPLY takes effect only when Redis has permitted it; the OK
+// of CLIENT REPLY ON was swallowed then, because the client was still silent when it was sent.
+TEST_F(PassthroughTest, ReplyOnSpeaksAfterSilence) {
+  RawClient direct(direct_.port());
+  RawClient through(weir_.port());
+  const std::string bytes = Encode({"CLIENT", "REPLY", "OFF"}) + Encode({"PING", "unheard"}) +
+                            Encode({"CLIENT", "REPLY", "ON"}) + Encode({"PING", "heard"}) +
+                            Encode({"CLIENT", "REPLY", "SKIP"}) + Encode({"PING", "skipped"}) +
+                            Encode({"CLIENT", "REPLY", "SKIP"}) +
+                            Encode({"CLIENT", "REPLY", "ON"}) + Encode({"PING", "end"});
+  direct.Send(bytes);
+  through.Send(bytes);
+  for (int i = 0; i < 4; ++i) {
+    EXPECT_EQ(Printable(through.ReadFrame()), Printable(direct.ReadFrame())) << "reply " << i;
+  }
+}
+
 TEST_F(PassthroughTest, AuthInAPipelineHoldsBackWhatFollows) {
   RawClient client(weir_.port());
   client.Send(Encode({"ACL", "WHOAMI"}) + Encode({"AUTH", "alice", "wonder"}) +

@@ -235,6 +235,21 @@ TEST_P(LocalCommandsTest, ClientReplyOffAndSkip) {
   EXPECT_EQ(Printable(through), Printable(direct));
 }
 
+// weir showed qbuf=0 to who asked, where Redis shows the request itself, which it has not yet
+// taken out of the buffer; Redis' own test suite looks for just that number.
+TEST_P(LocalCommandsTest, WhoListsClientsIsInItsOwnQueryBuffer) {
+  Pair pair = Connect();
+  static const std::regex kQueryBuffer(" qbuf=([0-9]+) ");
+  const auto bytes_of = [](const std::string& reply) {
+    std::smatch match;
+    return std::regex_search(reply, match, kQueryBuffer) ? match[1].str() : reply;
+  };
+  for (const char* subcommand : {"LIST", "INFO", "list"}) {
+    EXPECT_EQ(bytes_of(pair.through.Command({"CLIENT", subcommand})),
+              bytes_of(pair.direct.Command({"CLIENT", subcommand})));
+  }
+}
+
 TEST_P(LocalCommandsTest, ClientListAndInfo) {
   ExpectSame({{"CLIENT", "INFO"},
               {"CLIENT", "LIST"},
