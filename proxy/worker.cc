@@ -143,8 +143,8 @@ std::string Worker::TooManyLinksLine(int listener) {
 std::string Worker::TooManyPinnedLine(int listener) {
   const UpstreamConfig& config = UpstreamOf(listener).config();
   context().stats.pinned_refused.Add();
-  return Concat("-DOWN weir: upstream '", config.name, "' has pinned_connections_max = ",
-                config.pinned_connections_max,
+  return Concat("-DOWN weir: upstream '", config.name,
+                "' has pinned_connections_max = ", config.pinned_connections_max,
                 " connections of clients' own in use; raise it, or use fewer transactions and "
                 "blocking commands at once");
 }

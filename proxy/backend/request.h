@@ -1,8 +1,8 @@
 // A run of requests on its way: consecutive ones of one client, of one command, sent to one link.
 //
-// A pipeline of 64 GETs is one Request with a count of 64, so that what it costs beyond its bytes is
-// paid once a run. A Request stands in up to two queues: in its owner's, in reply order, and in its
-// link's, in the order the node will answer. It is freed when it has left both.
+// A pipeline of 64 GETs is one Request with a count of 64, so that what it costs beyond its bytes
+// is paid once a run. A Request stands in up to two queues: in its owner's, in reply order, and in
+// its link's, in the order the node will answer. It is freed when it has left both.
 //
 //                 owner's queue (a session's)            link's queue
 //   made          at the tail                            at the tail
@@ -50,8 +50,8 @@ struct Request {
   uint64_t end_offset = 0;              // where it ends in the stream of bytes to its link
   uint64_t request_bytes = 0;
   uint64_t reply_bytes = 0;
-  uint32_t count = 1;    // requests in the run
-  uint32_t replies = 0;  // of them already answered
+  uint32_t count = 1;           // requests in the run
+  uint32_t replies = 0;         // of them already answered
   uint32_t replies_before = 0;  // of those, answered before `wire` was last cut
   uint32_t errors = 0;          // error replies among them
   ReplyUse use = ReplyUse::kForward;
@@ -87,8 +87,8 @@ class RequestOwner {
   // whole or in parts, with `error` set. request.replies already counts them.
   virtual void OnReply(Request& request, Chunk* chunk, std::string_view bytes, uint32_t frames,
                        bool error) = 0;
-  // The `n` oldest unanswered requests of the run will get no reply; with `last`, these are all that
-  // remained and the link forgets the owner. `line` is an error with its '-', without CRLF.
+  // The `n` oldest unanswered requests of the run will get no reply; with `last`, these are all
+  // that remained and the link forgets the owner. `line` is an error with its '-', without CRLF.
   virtual void OnFailed(Request& request, uint32_t n, bool last, std::string_view line) = 0;
   // The link can take requests again after it said that it was full.
   virtual void OnLinkRoom() = 0;
