@@ -35,12 +35,12 @@ struct WorkerStats {
   Gauge pinned_tracking;
   Gauge pinned_monitor;
   Gauge pinned_other;
-  Gauge buffer_bytes;                // chunks in use
-  Counter reads_paused;              // times that reading from a client was paused
-  Counter loop_turns;                // event-loop turns
-  Counter loop_pauses;               // pauses in which events gathered
-  Gauge loop_lag_us;                 // lateness of the worker's last timer tick
-  Gauge loop_lag_max_us;             // the worst since start
+  Gauge buffer_bytes;     // chunks in use
+  Counter reads_paused;   // times that reading from a client was paused
+  Counter loop_turns;     // event-loop turns
+  Counter loop_pauses;    // pauses in which events gathered
+  Gauge loop_lag_us;      // lateness of the worker's last timer tick
+  Gauge loop_lag_max_us;  // the worst since start
 };
 
 }  // namespace weir

@@ -31,10 +31,10 @@ std::string_view HandlingName(Handling handling);  // "shared"
 // What a command leaves behind on the connection that it came on, if the node accepts it.
 enum class PinEffect : uint8_t {
   kNone,
-  kMulti,         // a transaction begins
-  kExec,          // a transaction ends, whatever the reply; keys are no longer watched
-  kDiscard,       // the same, if it is accepted
-  kWatch,         // keys are watched
+  kMulti,    // a transaction begins
+  kExec,     // a transaction ends, whatever the reply; keys are no longer watched
+  kDiscard,  // the same, if it is accepted
+  kWatch,    // keys are watched
   kUnwatch,
   kTracking,      // CLIENT TRACKING ON or OFF: the connection gets invalidations, or no longer
   kMonitor,       // the connection gets every client's commands

@@ -298,6 +298,8 @@ void Link::EnterBackoff(std::string_view cause) {
     // The node is there; it does not want this link.
     FailWaiting(RefusalLine());
     if (asks_for_client()) {
+      // Nobody is to make links with wrong passwords, or dbs that are none, that then stay.
+      retiring_ = retiring_ || (head_ == nullptr && waiting_.empty());
       node_->cause.clear();
       state_ = State::kIdle;
       owner_->OnLinkFailed(*this, cause);

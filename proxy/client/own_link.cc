@@ -144,7 +144,11 @@ bool Dispatcher::SendOwn(const Plan& plan, const Input& input) {
     return Refuse(plan.entry, line, input);
   }
   if (session.flow_ != session.own_link_ && WaitForAnswers()) return false;
-  if (session.own_link_ != nullptr && session.pinned_->at != session.group_->key()) {
+  LinkKey wanted = session.group_->key();
+  // What ends a wait means no db, and a Redis that is busy refuses to SELECT one.
+  const bool opened_so = session.own_link_ == nullptr || session.pinned_->at.db == 0;
+  if (EndsAWait(plan.entry) && opened_so) wanted.db = 0;
+  if (session.own_link_ != nullptr && session.pinned_->at != wanted) {
     const Pin& pin = session.pinned_->state;
     if (pin.holds().any() || pin.expected().any()) {
       session.FollowConversation();
@@ -153,7 +157,7 @@ bool Dispatcher::SendOwn(const Plan& plan, const Input& input) {
       session.GiveBackOwnLink();
     }
   }
-  if (session.own_link_ == nullptr && !session.TakeOwnLink(EndsAWait(plan.entry))) {
+  if (session.own_link_ == nullptr && !session.TakeOwnLink(wanted)) {
     return Refuse(plan.entry, worker_.TooManyPinnedLine(session.listener_), input);
   }
   Link* link = session.own_link_;
@@ -281,7 +285,7 @@ std::optional<bool> Dispatcher::PerformPinned(const Plan& plan, const Input& inp
 // What weir would otherwise answer or refuse by itself. The node queues it, or must know that the
 // transaction has failed.
 bool Dispatcher::PerformInTransaction(const Plan& plan, const Input& input) {
-  if (plan.kind != PlanKind::kLocal) {
+  if (plan.kind != PlanKind::kLocal || plan.entry == nullptr) {
     worker_.context().stats.requests_denied.Add();
     const std::string_view line =
         plan.reason.empty() ? "-ERR weir: this is not possible inside MULTI" : plan.reason;
@@ -369,10 +373,7 @@ std::optional<bool> Dispatcher::AnswerAfterLoss(const Plan& plan, const Input& i
 
 // ---- Session: having one
 
-bool Session::TakeOwnLink(bool in_any_db) {
-  LinkKey key = group_->key();
-  // What ends a script means no db, and a Redis that is busy refuses to SELECT one.
-  if (in_any_db) key.db = 0;
+bool Session::TakeOwnLink(const LinkKey& key) {
   LinkGroup* group = worker_->UpstreamOf(listener_).Hold(key);
   Link* link = group->TakeExclusive();
   group->Release();
@@ -380,7 +381,7 @@ bool Session::TakeOwnLink(bool in_any_db) {
   if (pinned_ == nullptr) pinned_ = std::make_unique<Pinned>();
   pinned_->state = Pin();
   pinned_->failure.clear();
-  pinned_->at = group_->key();
+  pinned_->at = link->key();
   own_link_ = link;
   link->SetHolder(this);
   link->Connect();

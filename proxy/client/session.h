@@ -38,6 +38,7 @@ namespace weir {
 
 struct ChainWalk;
 class LinkGroup;
+struct LinkKey;
 class Worker;
 
 enum class Pause : uint8_t {
@@ -162,7 +163,7 @@ class Session final : public StreamOwner, public TurnEnd, public RequestOwner, p
   size_t PassLarge(Chunk* chunk, std::string_view data);
 
   // own_link.cc: the client's own connection to the node.
-  bool TakeOwnLink(bool in_any_db);
+  bool TakeOwnLink(const LinkKey& key);
   void SettleOwnLink();
   void GiveBackOwnLink();
   void DropOwnLink(std::string_view line);

@@ -235,5 +235,31 @@ TEST(PassthroughRequirepassTest, LooksLikeRedisItself) {
   ExpectSameConversation(direct.port(), weir.port(), kBeforeAndAfterPassword);
 }
 
+// Each wrong password and each db that is none is asked of Redis on a link of its own, and those
+// links stayed: a thousand of them, by one client that nobody knew, and links_max was reached for
+// everybody.
+TEST(RefusedLinksTest, AreGivenBack) {
+  const RedisServer redis({"--requirepass", "secret"});
+  WeirConfig config;
+  config.url = redis.url();
+  config.workers = 1;
+  config.upstream = "links_max = 8\n";
+  config.rest = "[auth]\nmode = \"passthrough\"\n";
+  WeirServer weir(config);
+  RawClient stranger(weir.port());
+  for (int i = 0; i < 100; ++i) {
+    const std::string reply = stranger.Text({"AUTH", "user" + std::to_string(i), "wrong"});
+    ASSERT_TRUE(reply.starts_with("-WRONGPASS ")) << i << ": " << reply;
+  }
+  RawClient friendly(weir.port());
+  ASSERT_EQ(friendly.Text({"AUTH", "secret"}), "OK");
+  for (int i = 0; i < 100; ++i) {
+    const std::string reply = friendly.Text({"SELECT", std::to_string(1000 + i)});
+    ASSERT_EQ(reply, "-ERR DB index is out of range") << i;
+  }
+  EXPECT_EQ(friendly.Text({"SELECT", "5"}), "OK");
+  EXPECT_EQ(friendly.Text({"SET", "k", "v"}), "OK");
+}
+
 }  // namespace
 }  // namespace weir::harness

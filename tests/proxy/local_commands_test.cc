@@ -269,6 +269,8 @@ TEST(LocalCommandsTest, RandomSequencesAreRedisOwn) {
       const auto has = [&](const char* word) {
         return std::find(args.begin(), args.end(), word) != args.end();
       };
+      // Its line of CLIENT LIST, with a socket of its own in it; the number 15 came to be its id.
+      if (has(std::to_string(pair.weir.conversation.id).c_str())) continue;
       if ((has("KILL") && has("default")) || (has("REPLY") && !has("on"))) continue;
       pair.ExpectSame(args);
     }

@@ -77,13 +77,13 @@ TEST(CommandPolicyTest, EveryAdministrativeCommandWasThoughtOf) {
       allowed.push_back(spec->name);
     }
   }
-  EXPECT_THAT(allowed,
-              ::testing::UnorderedElementsAre(
-                  "acl|dryrun", "acl|getuser", "acl|list", "acl|log", "acl|users", "client|kill",
-                  "client|list", "client|no-evict", "client|unblock", "cluster|count-failure-reports",
-                  "cluster|replicas", "cluster|slaves", "config|get", "latency|doctor",
-                  "latency|graph", "latency|histogram", "latency|history", "latency|latest",
-                  "latency|reset", "module|list", "slowlog|get", "slowlog|len", "slowlog|reset"));
+  EXPECT_THAT(allowed, ::testing::UnorderedElementsAre(
+                           "acl|dryrun", "acl|getuser", "acl|list", "acl|log", "acl|users",
+                           "client|kill", "client|list", "client|no-evict", "client|unblock",
+                           "cluster|count-failure-reports", "cluster|replicas", "cluster|slaves",
+                           "config|get", "latency|doctor", "latency|graph", "latency|histogram",
+                           "latency|history", "latency|latest", "latency|reset", "module|list",
+                           "slowlog|get", "slowlog|len", "slowlog|reset"));
 }
 
 TEST(CommandPolicyTest, TheMostSpecificPatternDecides) {

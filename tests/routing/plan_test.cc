@@ -131,7 +131,8 @@ TEST_F(PlanTest, ExplainsItself) {
                           "keys: a b\\r\\n", "slot: 15495 8733", "node: 127.0.0.1:6379",
                           "why: one reply, no trace on the connection: it may share a link"));
   EXPECT_THAT(Explained(*single_, {"PING"}), Contains("plan: local"));
-  EXPECT_THAT(Explained(*single_, {"MULTI"}).back(), StartsWith("why: it changes what the connection's"));
+  EXPECT_THAT(Explained(*single_, {"MULTI"}).back(),
+              StartsWith("why: it changes what the connection's"));
   EXPECT_THAT(Explained(*single_, {"SAVE"}).back(),
               StartsWith("why: NOPERM weir: 'save' is denied"));
   EXPECT_THAT(Explained(*single_, {"no\nsuch"}),
