@@ -21,6 +21,7 @@
 #include "plugins/registry.h"
 #include "proxy/admin.h"
 #include "proxy/backend/discovery.h"
+#include "proxy/backend/subscription_counts.h"
 #include "proxy/config.h"
 #include "proxy/loop.h"
 #include "proxy/node_states.h"
@@ -50,6 +51,7 @@ class Server final : public AdminSource {
   size_t worker_count() const { return worker_count_; }
   const std::vector<std::unique_ptr<Worker>>& workers() const { return workers_; }
   const UpstreamUrl& url(size_t upstream) const { return urls_[upstream]; }
+  SubscriptionCounts& subscription_counts(size_t upstream) { return *counts_[upstream]; }
   void ReportNode(const std::string& upstream, const std::string& node, bool up,
                   const std::string& cause);
   void AddMetrics(std::shared_ptr<const MetricsSource> source);
@@ -84,6 +86,7 @@ class Server final : public AdminSource {
   CommandPolicy policy_;
   Loop loop_;
   NodeStates nodes_;
+  std::vector<std::unique_ptr<SubscriptionCounts>> counts_;  // one for each upstream
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::vector<std::unique_ptr<Discovery>> discoveries_;
