@@ -97,6 +97,8 @@ class Link final : private StreamOwner, private TurnEnd {
   void SetHolder(RequestOwner* holder) { holder_ = holder; }
   // The node was told MONITOR: lines that tell of commands are no replies.
   void ExpectMonitorLines() { monitors_ = true; }
+  // The node was told SUBSCRIBE: messages are no replies either.
+  void ExpectMessages() { monitors_ = subscribes_ = true; }
 
   // Connects now if it is idle, without anything to send.
   void Connect();
@@ -212,7 +214,8 @@ class Link final : private StreamOwner, private TurnEnd {
   uv_getaddrinfo_t* resolving_ = nullptr;  // owned by its callback
   State state_ = State::kIdle;
   bool retiring_ = false;
-  bool monitors_ = false;
+  bool monitors_ = false;    // frames must be looked at one by one
+  bool subscribes_ = false;
   bool proved_ = false;  // this connection has brought bytes
   bool heard_ = false;   // a reply was read in this turn
   bool timer_closed_ = false;

@@ -3,6 +3,7 @@
 #define WEIR_PROXY_CLIENT_DISPATCHER_H_
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -17,6 +18,8 @@
 
 namespace weir {
 
+struct RequestTask;
+
 // How far a request has come on its way through the plugins, while it waits at the front of its
 // session's input: it is parsed again when it can go on, but no plugin sees it twice.
 struct ChainWalk {
@@ -28,6 +31,9 @@ struct ChainWalk {
   std::unique_ptr<HostTimer> deadline;              // of a hold
   uint64_t ticket = 0;                              // of a hold; 0: not held
 };
+
+// SUBSCRIBE __redis__:invalidate, which needs a connection of its own for others to redirect to.
+bool RedirectsInvalidations(const ParsedRequest& parsed);
 
 class Dispatcher {
  public:
@@ -55,6 +61,11 @@ class Dispatcher {
   bool AnswerLocally(const Plan& plan, const Input& input);
   bool Ask(const Plan& plan, const Input& input, LocalOutcome outcome, ReplyMode mode_before);
   void Gather(const Plan& plan, const Input& input, LocalOutcome::Gather gather, bool skip);
+  // subscribe.cc
+  bool Subscribe(const Plan& plan, const Input& input);
+  std::optional<bool> WhileSubscribed(const Plan& plan, const Input& input);
+  bool PublishesToItself(const Plan& plan, const Input& input) const;
+  void CorrectCount(const Plan& plan, const Input& input, RequestTask* task);
   bool Refuse(const CommandEntry* entry, std::string_view line, const Input& input);
 
   // False, with a pause set, if the request cannot go to this link yet.
@@ -73,6 +84,17 @@ class Dispatcher {
   std::optional<bool> AnswerAfterLoss(const Plan& plan, const Input& input);
   bool PerformInTransaction(const Plan& plan, const Input& input);
   bool RefuseInTransaction(const CommandEntry* entry, std::string_view line, const Input& input);
+  // What is sent for a request that cannot go as it is.
+  struct Instead {
+    std::string bytes;
+    PinEffect effect = PinEffect::kNone;
+    bool effect_on = false;
+    std::function<std::string(Conversation&, std::string_view)> finish = nullptr;
+  };
+  bool SendInstead(const Plan& plan, const Input& input, const Instead& instead);
+  // tracking_redirect.cc
+  std::optional<bool> RedirectTracking(const Plan& plan, const Input& input);
+  bool AskTracking(const Plan& plan, const Input& input);
   bool FailExec(const Plan& plan, const Input& input);
   void AskWhatChanged();
   bool WaitForAnswers();

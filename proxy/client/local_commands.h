@@ -52,6 +52,8 @@ struct ClientRow {
   bool tracking;
   bool monitor;
   int64_t queued;  // requests in its transaction; -1: it has none
+  uint64_t channels, patterns, shard_channels;  // subscribed to: sub=, psub=, ssub=
+  bool subscribed() const { return channels + patterns + shard_channels != 0; }
 };
 
 // Runs on every worker in turn, with that worker's clients only.
@@ -61,6 +63,8 @@ class ClientTable {
   virtual void ForEach(const std::function<void(const ClientRow&)>& visit) const = 0;
   // Closes the client. The one that asks is closed after its reply. False when there is no such id.
   virtual bool Kill(uint64_t id) = 0;
+  // The CLIENT ID by which the node knows the client's own connection; 0: it has none.
+  virtual int64_t OwnConnectionId(uint64_t id) const = 0;
   // Ends the wait of the client's blocking command. False when there is no such id, or no wait.
   virtual bool Unblock(uint64_t id, bool with_error) = 0;
 };

@@ -179,6 +179,9 @@ bool Dispatcher::SendOwn(const Plan& plan, const Input& input) {
   // that is nought, so it gets one that comes after all that the client wrote.
   if (Is(plan.entry, "wait") || Is(plan.entry, "waitaof")) session.SendOnOwnLink({"PING"});
   NoteStandstill(plan, input);
+  if (EffectOf(plan.entry) == PinEffect::kTracking) {
+    if (const std::optional<bool> done = RedirectTracking(plan, input)) return *done;
+  }
   const bool sent = SendOn(link, plan, input);
   if (EffectOf(plan.entry) == PinEffect::kExec && session.pinned_ != nullptr &&
       session.pinned_->state.TakeDiffers()) {
@@ -199,7 +202,10 @@ void Dispatcher::NoteStandstill(const Plan& plan, const Input& input) {
 
 void Dispatcher::NoteOwnRequest(const Plan& plan, const Input& input, Request* request) {
   Pin& pin = session_.pinned_->state;
-  request->effect = EffectOf(plan.entry);
+  // Only what redirects invalidations to itself subscribes here; other subscriptions are shared.
+  const bool subscribes = plan.kind == PlanKind::kSubscribe;
+  if (subscribes) session_.own_link_->ExpectMessages();
+  request->effect = subscribes ? PinEffect::kOther : EffectOf(plan.entry);
   request->effect_on = request->effect == PinEffect::kTracking && input.parsed.argc > 2 &&
                        IsKeyword(input.parsed.arg(2), "on");
   pin.OnSent(request->effect, request->effect_on);
@@ -275,10 +281,11 @@ std::optional<bool> Dispatcher::PerformPinned(const Plan& plan, const Input& inp
     if (pin.holds().transaction) return PerformInTransaction(plan, input);
   }
   // Pushes come before the replies to what was asked after them.
-  const bool asks_tracking = local == LocalCommand::kClientGetredir ||
-                             local == LocalCommand::kClientTrackinginfo ||
-                             local == LocalCommand::kPing || local == LocalCommand::kEcho;
-  if (pin.expected().tracking && asks_tracking) return SendOwn(plan, input);
+  const bool pings = local == LocalCommand::kPing || local == LocalCommand::kEcho;
+  if (pings && (pin.expected().tracking || pin.expected().other)) return SendOwn(plan, input);
+  const bool asks_tracking =
+      local == LocalCommand::kClientGetredir || local == LocalCommand::kClientTrackinginfo;
+  if (asks_tracking && pin.expected().tracking) return AskTracking(plan, input);
   return std::nullopt;
 }
 
@@ -318,27 +325,39 @@ bool Dispatcher::RefuseInTransaction(const CommandEntry* entry, std::string_view
   return Refuse(entry, line, input);
 }
 
-// EXEC after the connection that watched its keys was lost: they may have changed since.
-bool Dispatcher::FailExec(const Plan& plan, const Input& input) {
+// A request of weir's making in the place of the client's own. `finish` null: its reply goes on as
+// it is; else it makes the client's reply of the node's.
+bool Dispatcher::SendInstead(const Plan& plan, const Input& input, const Instead& instead) {
   const bool silent = TakeSilence();
   Request* request = session_.Push(plan.entry);
   request->silent = silent;
-  request->collect = true;
   request->request_bytes = input.parsed.wire.size();
-  request->effect = PinEffect::kDiscard;
-  session_.pinned_->state.OnSent(PinEffect::kDiscard, false);
-  auto task = std::make_unique<RequestTask>();
-  task->ask.finish = [](Conversation& conversation, std::string_view reply) {
-    if (reply.starts_with('-')) return std::string(reply);
-    return std::string(conversation.protocol_version == 2 ? "*-1\r\n" : "_\r\n");
-  };
-  request->extra = std::move(task);
-  std::string bytes;
-  AppendRequest(&bytes, {"DISCARD"});
-  const Slice wire = Slice::Copy(worker_.context().chunks, bytes);
+  request->deadline_ms = worker_.DeadlineMs(session_.listener_, plan.entry);
+  request->effect = instead.effect;
+  request->effect_on = instead.effect_on;
+  session_.pinned_->state.OnSent(instead.effect, instead.effect_on);
+  if (instead.finish != nullptr) {
+    auto task = std::make_unique<RequestTask>();
+    task->ask.finish = instead.finish;
+    request->extra = std::move(task);
+    request->collect = true;
+  }
+  const Slice wire = Slice::Copy(worker_.context().chunks, instead.bytes);
   if (session_.own_link_->Send(request, wire.chunk(), wire.view())) ++session_.on_links_;
   session_.flow_ = session_.own_link_;
   return true;
+}
+
+// EXEC after the connection that watched its keys was lost: they may have changed since.
+bool Dispatcher::FailExec(const Plan& plan, const Input& input) {
+  Instead instead;
+  AppendRequest(&instead.bytes, {"DISCARD"});
+  instead.effect = PinEffect::kDiscard;
+  instead.finish = [](Conversation& conversation, std::string_view reply) {
+    if (reply.starts_with('-')) return std::string(reply);
+    return std::string(conversation.protocol_version == 2 ? "*-1\r\n" : "_\r\n");
+  };
+  return SendInstead(plan, input, instead);
 }
 
 // The connection broke while it held something.

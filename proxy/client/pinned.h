@@ -14,6 +14,12 @@ struct Pinned {
   LinkKey at;           // what the connection is now: it follows SELECT, HELLO and AUTH
   PinHolds lost;        // what was held when the connection was lost
   std::string failure;  // the error line of that; empty: it was not lost
+  // CLIENT TRACKING REDIRECT: the other client, and its connection as the node knows it.
+  struct Redirect {
+    int64_t client_id = 0;  // 0: none
+    int64_t node_id = 0;
+    bool fresh = false;  // just found, not used yet
+  } redirect;
   PinReason shown = PinReason::kNone;  // as it is counted
 };
 
