@@ -105,7 +105,7 @@ TEST_F(ScriptTest, OthersHearThatRedisIsBusyOrWaitAndGoOn) {
   WeirServer weir(Config(redis_, 2));
   RawClient runs(weir.port());       // dealt to one worker,
   RawClient other(weir.port());      // to the other,
-  RawClient neighbour(weir.port());  // and to the first again
+  RawClient neighbour(weir.port());  // and to either
   for (RawClient* client : {&runs, &other, &neighbour}) {
     ASSERT_EQ(client->Text({"SET", "k", "v"}), "OK");
   }
@@ -118,7 +118,9 @@ TEST_F(ScriptTest, OthersHearThatRedisIsBusyOrWaitAndGoOn) {
   RawClient late(weir.port());
   EXPECT_EQ(late.Text({"SCRIPT", "KILL"}), "OK");
   EXPECT_TRUE(runs.ReadFrame().starts_with("-ERR Script killed by user"));
-  EXPECT_EQ(neighbour.ReadFrame(), Bulk("v"));
+  // It waited behind the script, or heard at once that Redis is busy.
+  const std::string heard = neighbour.ReadFrame();
+  EXPECT_TRUE(heard == Bulk("v") || heard.starts_with("-BUSY ")) << heard;
   for (RawClient* client : {&runs, &other, &neighbour, &late}) {
     EXPECT_EQ(client->Text({"GET", "k"}), "v");
   }
