@@ -73,9 +73,10 @@ class SessionModel {
     if (!args.empty()) plan = MakePlan(routing_, topology_, ArgList(absl::MakeSpan(args)));
     switch (plan.kind) {
       case PlanKind::kPinned:
-        // From now on the backend may have to say what weir otherwise would.
-        NextFrame();
+        // From here on the backend may have to say what weir otherwise would; and a client that has
+        // ended its input while it blocks is closed without an answer, as Redis does it.
         loose_ = true;
+        NextFrame();
         return true;
       case PlanKind::kReject:
         Expect(Concat(plan.reason, "\r\n"));

@@ -1,7 +1,7 @@
 // A real redis-server for a test, on a port that stays its own when it is killed and started again.
 //
 // With WEIR_TEST_REDIS_SERVER=PROGRAM in the environment that program is started instead: another
-// version, or the valkey-server that `./dev conformance --valkey` unpacks under build/
+// version, or the valkey-server that `./dev conformance --valkey` unpacks under build/.
 #ifndef WEIR_TESTS_SUPPORT_REDIS_SERVER_H_
 #define WEIR_TESTS_SUPPORT_REDIS_SERVER_H_
 
