@@ -3,8 +3,9 @@
 
     with_weir.py PATH_OF_WEIR COMMAND...
 
-The command finds WEIR_PORT (through weir) and REDIS_PORT (Redis itself) in its environment. Its
-exit code is passed on; it is an error as well if weir does not end with exit code 0 on SIGTERM.
+The command finds WEIR_PORT (through weir) and REDIS_PORT (Redis itself) in its environment, and
+SPARE_PORT, on which it may start a server. Its exit code is passed on; it is an error as well if
+weir does not end with exit code 0 on SIGTERM.
 Everything runs on loopback ports that the system chose, and is gone at the end.
 WEIR_TEST_REDIS_SERVER names another program than redis-server.
 """
@@ -49,7 +50,7 @@ def start(argv, port, log):
 def main():
     weir, command = sys.argv[1], sys.argv[2:]
     redis = os.environ.get("WEIR_TEST_REDIS_SERVER", "redis-server")
-    redis_port, weir_port = reserve_port(), reserve_port()
+    redis_port, weir_port, spare_port = reserve_port(), reserve_port(), reserve_port()
     redis_number, weir_number = redis_port.getsockname()[1], weir_port.getsockname()[1]
     with tempfile.TemporaryDirectory(prefix="weir-client-") as folder:
         started = []
@@ -62,7 +63,8 @@ def main():
                           weir_number, sys.stderr)
             started.append(proxy)
             environment = dict(os.environ, WEIR_PORT=str(weir_number),
-                               REDIS_PORT=str(redis_number), TMPDIR=folder)
+                               REDIS_PORT=str(redis_number), TMPDIR=folder,
+                               SPARE_PORT=str(spare_port.getsockname()[1]))
             code = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL,
                                   preexec_fn=die_with_parent).returncode
             proxy.send_signal(signal.SIGTERM)

@@ -1,4 +1,4 @@
-// node-redis with its default options and with RESP3, doing ordinary work through weir.
+// node-redis with its default options (RESP3) and with RESP2, doing ordinary work through weir.
 'use strict';
 const assert = require('node:assert');
 const { createClient } = require('redis');
@@ -53,8 +53,8 @@ async function work(options, prefix) {
 }
 
 async function main() {
-  await work({}, 'nr2');
-  await work({ RESP: 3 }, 'nr3');
+  await work({}, 'nr3');
+  await work({ RESP: 2 }, 'nr2');
   console.log('node-redis: all as it should be');
 }
 
