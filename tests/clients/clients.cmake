@@ -10,8 +10,9 @@ endfunction()
 weir_client_test(redis_cli ${CMAKE_CURRENT_LIST_DIR}/redis_cli_test.sh)
 weir_client_test(redis_benchmark ${CMAKE_CURRENT_LIST_DIR}/redis_benchmark_test.sh)
 weir_client_test(redis_py ${CMAKE_CURRENT_LIST_DIR}/redis_py_test.py)
+weir_client_test(redis_py_work ${CMAKE_CURRENT_LIST_DIR}/redis_py_work_test.py)
 
-add_executable(hiredis_client_test clients/hiredis_client_test.cc)
+add_executable(hiredis_client_test clients/hiredis_client_test.cc clients/hiredis_work_test.cc)
 target_link_libraries(hiredis_client_test PRIVATE PkgConfig::HIREDIS GTest::gtest_main Threads::Threads)
 weir_client_test(hiredis $<TARGET_FILE:hiredis_client_test>)
 
