@@ -96,7 +96,10 @@ void Twice(const Work& work) {
     client.Do("FLUSHALL");
     work(client, other);
   }
-  EXPECT_EQ(direct, through);
+  ASSERT_EQ(direct.size(), through.size());
+  for (size_t i = 0; i < direct.size(); ++i) {
+    ASSERT_EQ(through[i], direct[i]) << "reply " << i;
+  }
   EXPECT_GT(direct.size(), 1u);
 }
 
@@ -143,8 +146,9 @@ TEST(HiredisWorkTest, PubSub) {
     for (int i = 0; i < 100; ++i) client.Receive();
     client.Do("GET k");
     client.Do("PING");
+    // Without a name the order is Redis' secret, so only one is left then.
+    client.Do("UNSUBSCRIBE news");
     client.Do("UNSUBSCRIBE");
-    client.Receive();
     client.Do("PUNSUBSCRIBE");
     client.Do("GET k");
     other.Do("PUBLISH news unheard");
