@@ -68,6 +68,12 @@ async function pubSub(redis, other) {
   seen.afterwards = await other.publish('news', 'unheard');
   await subscriber.unsubscribe();
   seen.again = await subscriber.set('s', 1);  // back from the mode of subscribers
+  // Whose connection is cut subscribes again on the next one.
+  await subscriber.subscribe('cut');
+  seen.killed = await other.client('KILL', 'TYPE', 'pubsub');
+  await eventually('it is back', async () => (await other.publish('cut', 'm')) === 1);
+  await subscriber.unsubscribe();
+  seen.messages = seen.messages.filter(([channel]) => channel !== 'cut');
   subscriber.messageBuffer = true;
   await subscriber.ssubscribe('shard').then((count) => { seen.shard = count; });
   const arrives = once(subscriber, 'smessage');

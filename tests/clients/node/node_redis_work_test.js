@@ -1,6 +1,8 @@
 // What applications do with node-redis, in RESP3 (its default) and RESP2, direct and through weir.
 'use strict';
-const { BasicClientSideCache, createClient, createClientPool, defineScript, RESP_TYPES } = require('redis');
+const {
+  BasicClientSideCache, BasicPooledClientSideCache, createClient, createClientPool, defineScript, RESP_TYPES,
+} = require('redis');
 const { eventually, within, twice } = require('./twice');
 
 const errorOf = (promise) => promise.then(() => 'no error', (error) => `${error.constructor.name}: ${error.message}`);
@@ -112,6 +114,25 @@ async function pubSub(client, other) {
   return seen;
 }
 
+// Whose connection is cut subscribes again on the next one.
+async function resubscription(client, other) {
+  const seen = new Set();
+  const subscriber = client.duplicate();
+  subscriber.on('error', () => {});
+  await subscriber.connect();
+  await subscriber.subscribe('news', (message) => seen.add(`news ${message}`));
+  await subscriber.pSubscribe('n*', (message) => seen.add(`n* ${message}`));
+  await subscriber.sSubscribe('shard', (message) => seen.add(`shard ${message}`));
+  const killed = await other.sendCommand(['CLIENT', 'KILL', 'TYPE', 'pubsub']);
+  await eventually('it is back', async () => {
+    await other.publish('news', 'again');
+    await other.sPublish('shard', 'again');
+    return seen.size === 3;
+  });
+  await subscriber.close();
+  return { killed, seen: [...seen].sort() };
+}
+
 async function scripting(client, other) {
   const seen = {};
   seen.first = await client.addAll('sum', 1, 2, 3);
@@ -165,6 +186,28 @@ async function clientSideCache(client, other, port) {
   return seen;
 }
 
+// The same for a pool, whose clients share what they keep; and told to the application instead.
+async function invalidations(client, other, port) {
+  const seen = { told: [] };
+  const cache = new BasicPooledClientSideCache({ maxEntries: 100 });
+  const pool = await createClientPool({ url: `redis://127.0.0.1:${port}` }, { clientSideCache: cache, minimum: 3, maximum: 3 })
+    .on('error', (error) => { throw error; }).connect();
+  await other.set('shared', '1');
+  seen.kept = [await pool.get('shared'), await pool.get('shared'), cache.stats().hitCount];
+  await other.set('shared', '2');
+  seen.changed = await eventually('an invalidation', async () => (await pool.get('shared')) === '2');
+  await pool.close();
+
+  const told = await connect(port, { emitInvalidate: true });
+  told.on('invalidate', (key) => seen.told.push(key && key.toString()));
+  await told.get('told');
+  await other.set('told', '1');
+  await other.flushAll();
+  await eventually('it is told', () => seen.told.length === 2);
+  await told.close();
+  return seen;
+}
+
 async function kinds(client) {
   const seen = {};
   const mapped = client.withTypeMapping({ [RESP_TYPES.MAP]: Map, [RESP_TYPES.BLOB_STRING]: Buffer });
@@ -186,8 +229,8 @@ async function work(port) {
   for (const options of [{}, { RESP: 2 }]) {
     const client = await connect(port, options);
     const other = await connect(port, options);
-    const parts = [transactions, blocking, pools, pubSub, scripting, streams, kinds];
-    if (!options.RESP) parts.push(clientSideCache);
+    const parts = [transactions, blocking, pools, pubSub, resubscription, scripting, streams, kinds];
+    if (!options.RESP) parts.push(clientSideCache, invalidations);
     for (const part of parts) {
       await other.flushAll();
       seen[`${part.name} ${JSON.stringify(options)}`] = await part(client, other, port, options);

@@ -33,7 +33,7 @@ async function limits(options) {
   seen.bursty = [];
   for (let i = 0; i < 7; i++) seen.bursty.push(await bursty.consume('ann').then(() => 'yes', () => 'no'));
   const quick = new RateLimiterRedis({ ...options, keyPrefix: 'quick', points: 1, duration: 1 });
-  seen.quick = [await ask(quick.consume('ann')), await ask(quick.consume('ann'))];
+  seen.quick = await Promise.all([ask(quick.consume('ann')), ask(quick.consume('ann'))]);
   seen.again = await eventually('a new second', () => quick.consume('ann').then(told, () => null));
   return seen;
 }

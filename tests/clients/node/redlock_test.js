@@ -30,8 +30,8 @@ async function work(port) {
   await next.unlock();
   seen.left = await clients[0].keys('lock:*');
 
-  const short = await one.lock('lock:short', 30);
-  const after = await eventually('it expires', () => two.lock('lock:short', 10000).catch(() => null));
+  const short = await one.lock('lock:short', 300);
+  const after = await eventually('it expires', () => patient[1].lock('lock:short', 10000).catch(() => null));
   seen.late = await errorOf(short.extend(1000));
   await after.unlock();
   const several = await one.lock(['lock:{a}1', 'lock:{a}2'], 10000);
