@@ -1,6 +1,5 @@
 #!/usr/bin/python3
-"""What applications do with redis-py (Debian's): the same work direct and through weir must look the
-same to them."""
+"""What applications do with redis-py (Debian's), direct and through weir: both see the same."""
 import asyncio
 import os
 import threading
@@ -85,8 +84,11 @@ class RedisPyWorkTest(unittest.TestCase):
                 pipe.multi()
                 pipe.set("n", value + 1)
 
-            crowd = [in_thread(lambda each=each: [each.transaction(increment, "n") for _ in range(25)])
-                     for each in counters]
+            def count(each):
+                for _ in range(25):
+                    each.transaction(increment, "n")
+
+            crowd = [in_thread(lambda each=each: count(each)) for each in counters]
             for each in crowd:
                 each()
             for each in counters:
@@ -99,23 +101,30 @@ class RedisPyWorkTest(unittest.TestCase):
         def work(client, port):
             with redis.Redis(port=port, decode_responses=True) as other:
                 seen = []
-                for wait, then in (
-                        (lambda: client.blpop(["q1", "q2"], 0), lambda: other.rpush("q2", "a", "b")),
-                        (lambda: client.brpoplpush("q1", "q3", 0), lambda: other.rpush("q1", "m")),
-                        (lambda: client.bzpopmax(["z"], 0), lambda: other.zadd("z", {"one": 1, "two": 2})),
-                        (lambda: client.xread({"s": "$"}, block=0), lambda: other.xadd("s", {"f": "v"}, "1-1"))):
+
+                def one_waits(wait, then):
                     result = in_thread(wait)
-                    eventually(lambda: any("b" in flags for flags in (c["flags"] for c in other.client_list())))
+                    eventually(lambda: any("b" in each["flags"] for each in other.client_list()))
                     then()
                     seen.append(result())
-                seen.append([client.blpop("q1", 0.05), other.lrange("q2", 0, -1), other.lrange("q3", 0, -1)])
+
+                one_waits(lambda: client.blpop(["q1", "q2"], 0),
+                          lambda: other.rpush("q2", "a", "b"))
+                one_waits(lambda: client.brpoplpush("q1", "q3", 0), lambda: other.rpush("q1", "m"))
+                one_waits(lambda: client.bzpopmax(["z"], 0),
+                          lambda: other.zadd("z", {"one": 1, "two": 2}))
+                one_waits(lambda: client.xread({"s": "$"}, block=0),
+                          lambda: other.xadd("s", {"f": "v"}, "1-1"))
+                seen.append([client.blpop("q1", 0.05), other.lrange("q2", 0, -1)])
+                seen.append(other.lrange("q3", 0, -1))
                 return seen
 
         self.twice(work)
 
     def test_pub_sub(self):
         def work(client, port):
-            with redis.Redis(port=port, decode_responses=True) as other, client.pubsub() as subscriber:
+            with (redis.Redis(port=port, decode_responses=True) as other,
+                  client.pubsub() as subscriber):
                 subscriber.subscribe("news", "sport")
                 subscriber.psubscribe("n*")
                 seen = [messages(subscriber, 3)]
@@ -157,7 +166,8 @@ class RedisPyWorkTest(unittest.TestCase):
                 each()
             lock = client.lock("held", timeout=10)
             seen = [lock.acquire(), client.lock("held", blocking_timeout=0.02).acquire()]
-            seen += [lock.extend(5), lock.reacquire(), lock.owned(), lock.release(), client.exists("held")]
+            seen += [lock.extend(5), lock.reacquire(), lock.owned(), lock.release()]
+            seen.append(client.exists("held"))
             return counter, seen, error_of(lock.release)
 
         self.twice(work)
@@ -167,8 +177,10 @@ class RedisPyWorkTest(unittest.TestCase):
             client.xgroup_create("s", "g", "$", mkstream=True)
             for i in range(1, 21):
                 client.xadd("s", {"f": i}, f"{i}-1")
-            seen = [client.xreadgroup("g", "c1", {"s": ">"}, count=5), client.xack("s", "g", "1-1", "2-1")]
-            seen.append([(each["message_id"], each["consumer"]) for each in client.xpending_range("s", "g", "-", "+", 9)])
+            seen = [client.xreadgroup("g", "c1", {"s": ">"}, count=5)]
+            seen.append(client.xack("s", "g", "1-1", "2-1"))
+            seen.append([(each["message_id"], each["consumer"])
+                         for each in client.xpending_range("s", "g", "-", "+", 9)])
             seen += [client.xautoclaim("s", "g", "c2", 0, "0-0", 2), client.xinfo_groups("s")]
             seen.append(client.xreadgroup("g", "c2", {"s": ">"}, count=30, block=10))
             return seen, client.xreadgroup("g", "c2", {"s": ">"}, block=10)
@@ -184,8 +196,10 @@ class RedisPyWorkTest(unittest.TestCase):
                 script(keys=["k"], args=["v"], client=pipe)
                 seen.append(pipe.get("runs").execute())
             seen.append(error_of(lambda: client.evalsha("f" * 40, 0)))
-            client.function_load("#!lua name=lib\nredis.register_function('twice', function(k, a) return a[1] * 2 end)",
-                                 replace=True)
+            client.function_load(
+                "#!lua name=lib\n"
+                "redis.register_function('twice', function(k, a) return a[1] * 2 end)",
+                replace=True)
             return seen, client.fcall("twice", 0, 21)
 
         self.twice(work)

@@ -7,7 +7,9 @@ const { eventually, twice } = require('./twice');
 
 function open(port, namespace) {
   const store = new KeyvRedis(`redis://127.0.0.1:${port}`, { throwOnErrors: true });
-  return createCache({ stores: [new Keyv({ store, namespace, useKeyPrefix: false, throwOnErrors: true })] });
+  return createCache({
+    stores: [new Keyv({ store, namespace, useKeyPrefix: false, throwOnErrors: true })],
+  });
 }
 
 async function work(port) {
@@ -15,9 +17,16 @@ async function work(port) {
   const two = open(port, 'app');
   const stranger = open(port, 'stranger');
   const seen = {};
-  seen.set = [await one.set('k', { deep: [1, 'two', null] }, 60000), await two.get('k'), await stranger.get('k')];
+  seen.set = [
+    await one.set('k', { deep: [1, 'two', null] }, 60000),
+    await two.get('k'),
+    await stranger.get('k'),
+  ];
   let computed = 0;
-  const compute = async () => { computed += 1; return { computed }; };
+  const compute = async () => {
+    computed += 1;
+    return { computed };
+  };
   seen.wrapped = await Promise.all(Array.from({ length: 20 }, () => one.wrap('w', compute, 60000)));
   seen.wrapped_elsewhere = await two.wrap('w', compute, 60000);
   seen.computed = computed;
@@ -25,7 +34,12 @@ async function work(port) {
   seen.mget = await two.mget([...Array.from({ length: 100 }, (_, i) => `m${i}`), 'nosuch']);
   await one.set('short', 'lived', 50);
   seen.expired = await eventually('it expires', async () => (await two.get('short')) === undefined);
-  seen.del = [await one.del('k'), await two.get('k'), await two.mdel(['m0', 'm1']), await one.mget(['m0', 'm1', 'm2'])];
+  seen.del = [
+    await one.del('k'),
+    await two.get('k'),
+    await two.mdel(['m0', 'm1']),
+    await one.mget(['m0', 'm1', 'm2']),
+  ];
   await stranger.set('k', 'stays', 60000);
   const keys = [];
   for await (const [key] of one.stores[0].iterator()) keys.push(key);

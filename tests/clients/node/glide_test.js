@@ -1,9 +1,14 @@
-// Valkey GLIDE, whose core is native code, in RESP3 (its default) and RESP2, direct and through weir.
+// Valkey GLIDE, whose core is native code, in RESP3 (its default) and RESP2, direct and through
+// weir.
 'use strict';
 const { Batch, GlideClient, ProtocolVersion, Script } = require('@valkey/valkey-glide');
 const { eventually, within, twice } = require('./twice');
 
-const errorOf = (promise) => promise.then(() => 'no error', (error) => `${error.constructor.name}: ${error.message}`);
+const errorOf = (promise) =>
+  promise.then(
+    () => 'no error',
+    (error) => `${error.constructor.name}: ${error.message}`
+  );
 
 async function ordinary(client) {
   const seen = {};
@@ -13,7 +18,9 @@ async function ordinary(client) {
   await client.zadd('z', { a: 1.5, b: 2 });
   seen.scores = await client.zrangeWithScores('z', { start: 0, end: -1 });
   // This client keeps no order between commands that nobody waited for.
-  seen.together = (await Promise.all(Array.from({ length: 500 }, () => client.incr('n')))).sort((a, b) => a - b);
+  seen.together = (await Promise.all(Array.from({ length: 500 }, () => client.incr('n')))).sort(
+    (a, b) => a - b
+  );
   seen.error = await errorOf(client.lpush('k', ['x']));
   seen.large = (await client.set('large', 'x'.repeat(2 << 20)), (await client.get('large')).length);
   seen.info = (await client.info()).includes('redis_version');
@@ -23,9 +30,13 @@ async function ordinary(client) {
 
 async function batches(client, other) {
   const seen = {};
-  seen.atomic = await client.exec(new Batch(true).set('t', '1').incr('t').get('t').hgetall('h'), true);
-  seen.pipeline = await client.exec(new Batch(false).set('t', 'x').incr('t').get('t'), false).then(
-    (all) => all.map((each) => (each instanceof Error ? each.message : each)));
+  seen.atomic = await client.exec(
+    new Batch(true).set('t', '1').incr('t').get('t').hgetall('h'),
+    true
+  );
+  seen.pipeline = await client
+    .exec(new Batch(false).set('t', 'x').incr('t').get('t'), false)
+    .then((all) => all.map((each) => (each instanceof Error ? each.message : each)));
   await client.watch(['t']);
   await other.set('t', 'other');
   seen.touched = await client.exec(new Batch(true).set('t', 'mine'), true);
@@ -61,12 +72,15 @@ async function pubSub(port, protocol, other) {
   const messages = [];
   const { PubSubChannelModes } = require('@valkey/valkey-glide').GlideClientConfiguration;
   const subscriber = await GlideClient.createClient({
-    addresses: [{ host: '127.0.0.1', port }], protocol,
+    addresses: [{ host: '127.0.0.1', port }],
+    protocol,
     pubsubSubscriptions: {
       channelsAndPatterns: {
-        [PubSubChannelModes.Exact]: new Set(['news']), [PubSubChannelModes.Pattern]: new Set(['n*']),
+        [PubSubChannelModes.Exact]: new Set(['news']),
+        [PubSubChannelModes.Pattern]: new Set(['n*']),
       },
-      callback: ({ channel, message, pattern }) => messages.push([channel, message, pattern ?? null]),
+      callback: ({ channel, message, pattern }) =>
+        messages.push([channel, message, pattern ?? null]),
     },
   });
   await eventually('it has subscribed', async () => (await other.publish('probe', 'news')) === 2);
@@ -80,8 +94,16 @@ async function pubSub(port, protocol, other) {
 async function work(port) {
   const seen = {};
   for (const protocol of [undefined, ProtocolVersion.RESP2]) {
-    const options = { addresses: [{ host: '127.0.0.1', port }], protocol, requestTimeout: 15000, clientName: 'glide' };
-    const [client, other] = [await GlideClient.createClient(options), await GlideClient.createClient(options)];
+    const options = {
+      addresses: [{ host: '127.0.0.1', port }],
+      protocol,
+      requestTimeout: 15000,
+      clientName: 'glide',
+    };
+    const [client, other] = [
+      await GlideClient.createClient(options),
+      await GlideClient.createClient(options),
+    ];
     const part = {};
     part.ordinary = await ordinary(client);
     part.batches = await batches(client, other);

@@ -4,7 +4,11 @@ const { once } = require('node:events');
 const { eventually, within } = require('./twice');
 
 // The text of the error that `promise` rejects with.
-const errorOf = (promise) => promise.then(() => 'no error', (error) => error.message);
+const errorOf = (promise) =>
+  promise.then(
+    () => 'no error',
+    (error) => error.message
+  );
 
 async function transactions(redis, other) {
   const seen = {};
@@ -67,7 +71,7 @@ async function pubSub(redis, other) {
   seen.left = [await subscriber.unsubscribe('news'), await subscriber.punsubscribe('n*')];
   seen.afterwards = await other.publish('news', 'unheard');
   await subscriber.unsubscribe();
-  seen.again = await subscriber.set('s', 1);  // back from the mode of subscribers
+  seen.again = await subscriber.set('s', 1); // back from the mode of subscribers
   // Whose connection is cut subscribes again on the next one.
   await subscriber.subscribe('cut');
   seen.killed = await other.client('KILL', 'TYPE', 'pubsub');
@@ -75,7 +79,9 @@ async function pubSub(redis, other) {
   await subscriber.unsubscribe();
   seen.messages = seen.messages.filter(([channel]) => channel !== 'cut');
   subscriber.messageBuffer = true;
-  await subscriber.ssubscribe('shard').then((count) => { seen.shard = count; });
+  await subscriber.ssubscribe('shard').then((count) => {
+    seen.shard = count;
+  });
   const arrives = once(subscriber, 'smessage');
   seen.spublish = await other.spublish('shard', 'm');
   seen.smessage = await within('a message of a shard', arrives);
@@ -87,7 +93,10 @@ async function scripts(redis, other) {
   const seen = {};
   redis.defineCommand('addAll', {
     numberOfKeys: 1,
-    lua: "local n = 0 for _, v in ipairs(ARGV) do n = n + redis.call('incrby', KEYS[1], v) end return {n, KEYS[1]}",
+    lua: `
+      local n = 0
+      for _, v in ipairs(ARGV) do n = n + redis.call('incrby', KEYS[1], v) end
+      return {n, KEYS[1]}`,
   });
   seen.first = await redis.addAll('sum', 1, 2, 3);
   await other.script('FLUSH');
@@ -96,10 +105,18 @@ async function scripts(redis, other) {
   seen.piped = await redis.pipeline().addAll('sum', 1).get('sum').exec();
   seen.in_multi = await redis.multi().addAll('sum', 1).get('sum').exec();
   const sha = await redis.script('LOAD', 'return redis.call("get", KEYS[1])');
-  seen.evalsha = [sha, await redis.evalsha(sha, 1, 'sum'), await redis.script('EXISTS', sha, 'f'.repeat(40))];
+  seen.evalsha = [
+    sha,
+    await redis.evalsha(sha, 1, 'sum'),
+    await redis.script('EXISTS', sha, 'f'.repeat(40)),
+  ];
   seen.unknown = await errorOf(redis.evalsha('f'.repeat(40), 0));
   seen.error = await errorOf(redis.eval('return redis.call("nosuch")', 0));
-  await redis.function('LOAD', 'REPLACE', "#!lua name=lib\nredis.register_function('twice', function(k, a) return a[1] * 2 end)");
+  await redis.function(
+    'LOAD',
+    'REPLACE',
+    "#!lua name=lib\nredis.register_function('twice', function(k, a) return a[1] * 2 end)"
+  );
   seen.fcall = await redis.fcall('twice', 0, 21);
   return seen;
 }
@@ -107,13 +124,26 @@ async function scripts(redis, other) {
 async function streams(redis, other) {
   const seen = {};
   await redis.xgroup('CREATE', 's', 'g', '$', 'MKSTREAM');
-  const reading = redis.xreadgroup('GROUP', 'g', 'c1', 'COUNT', 10, 'BLOCK', 0, 'STREAMS', 's', '>');
+  const reading = redis.xreadgroup(
+    'GROUP',
+    'g',
+    'c1',
+    'COUNT',
+    10,
+    'BLOCK',
+    0,
+    'STREAMS',
+    's',
+    '>'
+  );
   await other.xadd('s', '1-1', 'f', 'v1');
   seen.first = await within('an entry', reading);
   for (let i = 2; i <= 20; i++) await other.xadd('s', `${i}-1`, 'f', `v${i}`);
   seen.second = await redis.xreadgroup('GROUP', 'g', 'c2', 'COUNT', 5, 'STREAMS', 's', '>');
   seen.ack = await redis.xack('s', 'g', '1-1', '2-1');
-  seen.pending = await redis.xpending('s', 'g', '-', '+', 10).then((all) => all.map(([id, who]) => [id, who]));
+  seen.pending = await redis
+    .xpending('s', 'g', '-', '+', 10)
+    .then((all) => all.map(([id, who]) => [id, who]));
   seen.claimed = await redis.xautoclaim('s', 'g', 'c1', 0, '0', 'COUNT', 2);
   seen.nothing = await redis.xread('BLOCK', 20, 'STREAMS', 's', '$');
   const tail = redis.xread('BLOCK', 0, 'STREAMS', 's', '20-1');
@@ -128,8 +158,21 @@ async function pipelines(redis) {
   const pipeline = redis.pipeline();
   for (let i = 0; i < 500; i++) pipeline.set(`p${i}`, i).incr(`p${i}`).lpush(`p${i}`, 'x');
   seen.results = (await pipeline.exec()).map(([error, value]) => (error ? error.message : value));
-  seen.pipelined_multi = await redis.pipeline().get('p1').multi().incr('p1').get('p1').exec().get('p1').exec();
-  const hashes = redis.pipeline().hset('h', { a: 1, b: 2 }).hgetall('h').zadd('zz', 1.5, 'm').zscore('zz', 'm');
+  seen.pipelined_multi = await redis
+    .pipeline()
+    .get('p1')
+    .multi()
+    .incr('p1')
+    .get('p1')
+    .exec()
+    .get('p1')
+    .exec();
+  const hashes = redis
+    .pipeline()
+    .hset('h', { a: 1, b: 2 })
+    .hgetall('h')
+    .zadd('zz', 1.5, 'm')
+    .zscore('zz', 'm');
   seen.kinds = await hashes.zrange('zz', 0, -1, 'WITHSCORES').smembers('none').exec();
   return seen;
 }
@@ -152,7 +195,9 @@ async function states(redis, Redis, port) {
 
 // Everything above with clients of the class `Redis` on `port`; resolves to what they saw.
 async function work(Redis, port) {
-  const fail = (error) => { throw error; };
+  const fail = (error) => {
+    throw error;
+  };
   const redis = new Redis(port).on('error', fail);
   const other = new Redis(port).on('error', fail);
   const seen = {};

@@ -1,4 +1,5 @@
-// ioredis with its default options (RESP3) and with RESP2, at the same work direct and through weir.
+// ioredis with its default options (RESP3) and with RESP2, at the same work direct and through
+// weir.
 'use strict';
 const Redis = require('ioredis');
 const { work } = require('./ioredis_work');
@@ -6,7 +7,9 @@ const { twice } = require('./twice');
 
 class InResp2 extends Redis {
   constructor(options) {
-    super(typeof options === 'object' ? { ...options, protocol: 2 } : { port: options, protocol: 2 });
+    super(
+      typeof options === 'object' ? { ...options, protocol: 2 } : { port: options, protocol: 2 }
+    );
   }
 }
 

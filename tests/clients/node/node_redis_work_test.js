@@ -1,16 +1,27 @@
 // What applications do with node-redis, in RESP3 (its default) and RESP2, direct and through weir.
 'use strict';
 const {
-  BasicClientSideCache, BasicPooledClientSideCache, createClient, createClientPool, defineScript, RESP_TYPES,
+  BasicClientSideCache,
+  BasicPooledClientSideCache,
+  createClient,
+  createClientPool,
+  defineScript,
+  RESP_TYPES,
 } = require('redis');
 const { eventually, within, twice } = require('./twice');
 
-const errorOf = (promise) => promise.then(() => 'no error', (error) => `${error.constructor.name}: ${error.message}`);
+const errorOf = (promise) =>
+  promise.then(
+    () => 'no error',
+    (error) => `${error.constructor.name}: ${error.message}`
+  );
 
 const scripts = {
   addAll: defineScript({
     NUMBER_OF_KEYS: 1,
-    SCRIPT: "for _, v in ipairs(ARGV) do redis.call('incrby', KEYS[1], v) end return {redis.call('get', KEYS[1])}",
+    SCRIPT: `
+      for _, v in ipairs(ARGV) do redis.call('incrby', KEYS[1], v) end
+      return {redis.call('get', KEYS[1])}`,
     parseCommand(parser, key, ...numbers) {
       parser.pushKey(key);
       parser.push(...numbers.map(String));
@@ -21,13 +32,22 @@ const scripts = {
 
 async function connect(port, options) {
   const client = createClient({ url: `redis://127.0.0.1:${port}`, scripts, ...options });
-  client.on('error', (error) => { throw error; });
+  client.on('error', (error) => {
+    throw error;
+  });
   return client.connect();
 }
 
 async function transactions(client, other) {
   const seen = {};
-  seen.multi = await client.multi().set('t', '1').incr('t').hSet('h', { a: '1' }).hGetAll('h').get('t').exec();
+  seen.multi = await client
+    .multi()
+    .set('t', '1')
+    .incr('t')
+    .hSet('h', { a: '1' })
+    .hGetAll('h')
+    .get('t')
+    .exec();
   seen.failing = await errorOf(client.multi().set('t', 'x').incr('t').exec());
   seen.refused = await errorOf(client.multi().addCommand(['SET', 'only']).get('t').exec());
   seen.pipeline = await client.multi().get('t').incr('n').execAsPipeline();
@@ -45,24 +65,39 @@ async function transactions(client, other) {
 
 async function pools(client, other, port, options) {
   const seen = {};
-  const pool = await createClientPool({ url: `redis://127.0.0.1:${port}`, ...options }, { minimum: 2, maximum: 8 })
-    .on('error', (error) => { throw error; }).connect();
-  seen.increments = await Promise.all(Array.from({ length: 200 }, () => pool.incr('n'))).then((all) => all.sort((a, b) => a - b));
+  const pool = await createClientPool(
+    { url: `redis://127.0.0.1:${port}`, ...options },
+    { minimum: 2, maximum: 8 }
+  )
+    .on('error', (error) => {
+      throw error;
+    })
+    .connect();
+  seen.increments = await Promise.all(Array.from({ length: 200 }, () => pool.incr('n'))).then(
+    (all) => all.sort((a, b) => a - b)
+  );
   // Optimistic locking: each increment happens exactly once however they collide.
-  const increment = () => pool.execute(async (own) => {
-    for (;;) {
-      await own.watch('optimistic');
-      const value = Number((await own.get('optimistic')) ?? 0);
-      const done = await own.multi().set('optimistic', String(value + 1)).exec().catch(() => null);
-      if (done) return;
-    }
-  });
+  const increment = () =>
+    pool.execute(async (own) => {
+      for (;;) {
+        await own.watch('optimistic');
+        const value = Number((await own.get('optimistic')) ?? 0);
+        const done = await own
+          .multi()
+          .set('optimistic', String(value + 1))
+          .exec()
+          .catch(() => null);
+        if (done) return;
+      }
+    });
   await Promise.all(Array.from({ length: 40 }, increment));
   seen.optimistic = await client.get('optimistic');
   // Many wait, each gets one element.
   const waiting = Array.from({ length: 6 }, () => pool.blPop('queue', 0));
   await other.rPush('queue', ['a', 'b', 'c', 'd', 'e', 'f']);
-  seen.popped = (await within('six elements', Promise.all(waiting))).map(({ element }) => element).sort();
+  seen.popped = (await within('six elements', Promise.all(waiting)))
+    .map(({ element }) => element)
+    .sort();
   await pool.close();
   return seen;
 }
@@ -74,7 +109,10 @@ async function blocking(client, other) {
   seen.blPop = await within('an element', popped);
   seen.nothing = await client.blPop('q1', 0.05);
   const least = client.bzPopMin('z', 0);
-  await other.zAdd('z', [{ score: 2, value: 'two' }, { score: 1.5, value: 'one' }]);
+  await other.zAdd('z', [
+    { score: 2, value: 'two' },
+    { score: 1.5, value: 'one' },
+  ]);
   seen.bzPopMin = await within('a member', least);
   seen.blmPop = await client.blmPop(1, ['q2'], 'LEFT', { COUNT: 5 });
   const own = client.duplicate();
@@ -82,7 +120,9 @@ async function blocking(client, other) {
   await own.connect();
   const id = await own.clientId();
   const unblocked = errorOf(own.blPop('q1', 0));
-  await eventually('it is unblocked', () => other.sendCommand(['CLIENT', 'UNBLOCK', String(id), 'ERROR']));
+  await eventually('it is unblocked', () =>
+    other.sendCommand(['CLIENT', 'UNBLOCK', String(id), 'ERROR'])
+  );
   seen.unblocked = await within('the error', unblocked);
   await own.close();
   return seen;
@@ -91,17 +131,29 @@ async function blocking(client, other) {
 async function pubSub(client, other) {
   const seen = { messages: [], buffers: [], shard: [] };
   const subscriber = client.duplicate();
-  subscriber.on('error', (error) => { throw error; });
+  subscriber.on('error', (error) => {
+    throw error;
+  });
   await subscriber.connect();
   const take = (message, channel) => seen.messages.push([channel, message]);
   await subscriber.subscribe(['news', 'sport'], take);
   await subscriber.pSubscribe('n*', take);
   await subscriber.sSubscribe('shard', (message) => seen.shard.push(message));
-  await subscriber.subscribe('bytes', (message) => seen.buffers.push(message.toString('hex')), true);
+  await subscriber.subscribe(
+    'bytes',
+    (message) => seen.buffers.push(message.toString('hex')),
+    true
+  );
   seen.receivers = [];
   for (let i = 0; i < 100; i++) seen.receivers.push(await other.publish('news', `n${i}`));
-  seen.receivers.push(await other.publish('bytes', Buffer.from([0, 255, 13, 10])), await other.sPublish('shard', 's'));
-  await eventually('all messages', () => seen.messages.length === 200 && seen.buffers.length && seen.shard.length);
+  seen.receivers.push(
+    await other.publish('bytes', Buffer.from([0, 255, 13, 10])),
+    await other.sPublish('shard', 's')
+  );
+  await eventually(
+    'all messages',
+    () => seen.messages.length === 200 && seen.buffers.length && seen.shard.length
+  );
   seen.numSub = { ...(await other.pubSubNumSub(['news', 'nobody'])) };
   seen.channels = (await other.pubSubChannels()).sort();
   await subscriber.unsubscribe('news');
@@ -142,7 +194,10 @@ async function scripting(client, other) {
   await other.scriptFlush();
   seen.in_multi = await client.multi().addAll('sum', 1).get('sum').exec();
   seen.unknown = await errorOf(client.evalSha('f'.repeat(40)));
-  await client.functionLoad("#!lua name=lib\nredis.register_function('twice', function(k, a) return a[1] * 2 end)", { REPLACE: true });
+  await client.functionLoad(
+    "#!lua name=lib\nredis.register_function('twice', function(k, a) return a[1] * 2 end)",
+    { REPLACE: true }
+  );
   seen.fCall = await client.fCall('twice', { arguments: ['21'] });
   return seen;
 }
@@ -174,14 +229,23 @@ async function clientSideCache(client, other, port) {
   seen.filled = [await all(), count()];
   seen.hit = [await all(), count()];
   await other.set('cached7', 'changed');
-  seen.changed = await eventually('an invalidation', async () => (await cached.get('cached7')) === 'changed');
+  seen.changed = await eventually(
+    'an invalidation',
+    async () => (await cached.get('cached7')) === 'changed'
+  );
   seen.others = [await cached.get('cached8'), cache.stats().missCount];
   await other.flushAll();
-  seen.flushed = await eventually('all are invalidated', async () => (await cached.get('cached8')) === null);
+  seen.flushed = await eventually(
+    'all are invalidated',
+    async () => (await cached.get('cached8')) === null
+  );
   // Its own writes, in a transaction too.
   await cached.set('own', '1');
   seen.own = [await cached.get('own'), await cached.multi().set('own', '2').get('own').exec()];
-  seen.after = await eventually('its own invalidation', async () => (await cached.get('own')) === '2');
+  seen.after = await eventually(
+    'its own invalidation',
+    async () => (await cached.get('own')) === '2'
+  );
   await cached.close();
   return seen;
 }
@@ -190,12 +254,21 @@ async function clientSideCache(client, other, port) {
 async function invalidations(client, other, port) {
   const seen = { told: [] };
   const cache = new BasicPooledClientSideCache({ maxEntries: 100 });
-  const pool = await createClientPool({ url: `redis://127.0.0.1:${port}` }, { clientSideCache: cache, minimum: 3, maximum: 3 })
-    .on('error', (error) => { throw error; }).connect();
+  const pool = await createClientPool(
+    { url: `redis://127.0.0.1:${port}` },
+    { clientSideCache: cache, minimum: 3, maximum: 3 }
+  )
+    .on('error', (error) => {
+      throw error;
+    })
+    .connect();
   await other.set('shared', '1');
   seen.kept = [await pool.get('shared'), await pool.get('shared'), cache.stats().hitCount];
   await other.set('shared', '2');
-  seen.changed = await eventually('an invalidation', async () => (await pool.get('shared')) === '2');
+  seen.changed = await eventually(
+    'an invalidation',
+    async () => (await pool.get('shared')) === '2'
+  );
   await pool.close();
 
   const told = await connect(port, { emitInvalidate: true });
@@ -210,9 +283,15 @@ async function invalidations(client, other, port) {
 
 async function kinds(client) {
   const seen = {};
-  const mapped = client.withTypeMapping({ [RESP_TYPES.MAP]: Map, [RESP_TYPES.BLOB_STRING]: Buffer });
+  const mapped = client.withTypeMapping({
+    [RESP_TYPES.MAP]: Map,
+    [RESP_TYPES.BLOB_STRING]: Buffer,
+  });
   await client.hSet('h', { a: '1', b: '2' });
-  await client.zAdd('z', [{ score: 1.5, value: 'm' }, { score: Infinity, value: 'i' }]);
+  await client.zAdd('z', [
+    { score: 1.5, value: 'm' },
+    { score: Infinity, value: 'i' },
+  ]);
   seen.map = await mapped.hGetAll('h');
   seen.scores = [await client.zScore('z', 'm'), await client.zRangeWithScores('z', 0, -1)];
   seen.set = [await client.sAdd('s', ['x', 'y']), (await client.sMembers('s')).sort()];
@@ -220,7 +299,10 @@ async function kinds(client) {
   seen.verbatim = (await client.sendCommand(['LOLWUT'])).length;
   seen.config = await client.configGet('maxmemory');
   seen.hash = [await client.hmGet('h', ['a', 'nosuch'])];
-  seen.geo = [await client.geoAdd('g', { longitude: 13.4, latitude: 52.5, member: 'b' }), await client.geoPos('g', ['b', 'c'])];
+  seen.geo = [
+    await client.geoAdd('g', { longitude: 13.4, latitude: 52.5, member: 'b' }),
+    await client.geoPos('g', ['b', 'c']),
+  ];
   return seen;
 }
 
@@ -229,7 +311,16 @@ async function work(port) {
   for (const options of [{}, { RESP: 2 }]) {
     const client = await connect(port, options);
     const other = await connect(port, options);
-    const parts = [transactions, blocking, pools, pubSub, resubscription, scripting, streams, kinds];
+    const parts = [
+      transactions,
+      blocking,
+      pools,
+      pubSub,
+      resubscription,
+      scripting,
+      streams,
+      kinds,
+    ];
     if (!options.RESP) parts.push(clientSideCache, invalidations);
     for (const part of parts) {
       await other.flushAll();

@@ -4,21 +4,35 @@ const Redis = require('ioredis');
 const Redlock = require('redlock');
 const { eventually, twice } = require('./twice');
 
-const errorOf = (promise) => promise.then(() => 'no error', (error) => `${error.name} after ${error.attempts}`);
+const errorOf = (promise) =>
+  promise.then(
+    () => 'no error',
+    (error) => `${error.name} after ${error.attempts}`
+  );
 
 async function work(port) {
-  const clients = Array.from({ length: 4 }, () => new Redis(port).on('error', (error) => { throw error; }));
-  const patient = clients.map((client) => new Redlock([client], { retryCount: -1, retryDelay: 5, retryJitter: 5 }));
-  const [one, two] = clients.map((client) => new Redlock([client], { retryCount: 2, retryDelay: 5 }));
+  const clients = Array.from({ length: 4 }, () =>
+    new Redis(port).on('error', (error) => {
+      throw error;
+    })
+  );
+  const patient = clients.map(
+    (client) => new Redlock([client], { retryCount: -1, retryDelay: 5, retryJitter: 5 })
+  );
+  const [one, two] = clients.map(
+    (client) => new Redlock([client], { retryCount: 2, retryDelay: 5 })
+  );
   const seen = {};
 
   // A read and a write apart from each other: only the lock makes this count right.
-  await Promise.all(Array.from({ length: 80 }, async (_, i) => {
-    const lock = await patient[i % 4].lock('lock:counter', 10000);
-    const value = Number((await clients[i % 4].get('counter')) ?? 0);
-    await clients[(i + 1) % 4].set('counter', value + 1);
-    await lock.unlock();
-  }));
+  await Promise.all(
+    Array.from({ length: 80 }, async (_, i) => {
+      const lock = await patient[i % 4].lock('lock:counter', 10000);
+      const value = Number((await clients[i % 4].get('counter')) ?? 0);
+      await clients[(i + 1) % 4].set('counter', value + 1);
+      await lock.unlock();
+    })
+  );
   seen.counter = await clients[0].get('counter');
 
   const held = await one.lock('lock:held', 10000);
@@ -31,7 +45,9 @@ async function work(port) {
   seen.left = await clients[0].keys('lock:*');
 
   const short = await one.lock('lock:short', 300);
-  const after = await eventually('it expires', () => patient[1].lock('lock:short', 10000).catch(() => null));
+  const after = await eventually('it expires', () =>
+    patient[1].lock('lock:short', 10000).catch(() => null)
+  );
   seen.late = await errorOf(short.extend(1000));
   await after.unlock();
   const several = await one.lock(['lock:{a}1', 'lock:{a}2'], 10000);

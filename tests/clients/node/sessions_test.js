@@ -11,7 +11,9 @@ const { twice } = require('./twice');
 // One of the web servers; resolves to how to reach and to end it.
 async function serve(port) {
   const client = createClient({ url: `redis://127.0.0.1:${port}` });
-  client.on('error', (error) => { throw error; });
+  client.on('error', (error) => {
+    throw error;
+  });
   await client.connect();
   const store = new RedisStore({ client, prefix: 'web:', ttl: 600 });
   const app = express();
@@ -43,7 +45,9 @@ async function serve(port) {
 // Somebody with a cookie jar of one cookie.
 class Browser {
   async get(server, path) {
-    const response = await fetch(server.url + path, { headers: this.cookie ? { cookie: this.cookie } : {} });
+    const response = await fetch(server.url + path, {
+      headers: this.cookie ? { cookie: this.cookie } : {},
+    });
     const cookie = response.headers.get('set-cookie');
     if (cookie) this.cookie = cookie.split(';')[0];
     return [response.status, response.ok ? await response.json() : await response.text()];
@@ -59,18 +63,22 @@ async function work(port) {
   for (let i = 0; i < 20; i++) seen.visits.push(await ann.get(servers[i % 2], '/visit'));
   seen.login = [await ann.get(one, '/login/ann'), await ann.get(two, '/visit')];
   const crowd = Array.from({ length: 30 }, () => new Browser());
-  seen.crowd = await Promise.all(crowd.map(async (each, i) => {
-    await each.get(servers[i % 2], `/login/user${i}`);
-    await each.get(servers[(i + 1) % 2], '/visit');
-    return each.get(servers[i % 2], '/visit');
-  }));
+  seen.crowd = await Promise.all(
+    crowd.map(async (each, i) => {
+      await each.get(servers[i % 2], `/login/user${i}`);
+      await each.get(servers[(i + 1) % 2], '/visit');
+      return each.get(servers[i % 2], '/visit');
+    })
+  );
   const count = (server) => server.store.length();
   const users = async (server) => (await server.store.all()).map(({ user }) => user).sort();
   seen.stored = [await count(one), await users(two)];
   const [key] = await two.client.keys('web:*');
   seen.kept = await two.client.ttl(key).then((seconds) => seconds > 590 && seconds <= 600);
   seen.logout = [await ann.get(two, '/logout'), await ann.get(one, '/visit'), await count(one)];
-  await new Promise((resolve, reject) => { one.store.clear((error) => (error ? reject(error) : resolve())); });
+  await new Promise((resolve, reject) => {
+    one.store.clear((error) => (error ? reject(error) : resolve()));
+  });
   seen.cleared = [await count(two), await crowd[0].get(two, '/visit')];
   for (const server of servers) await server.close();
   return seen;

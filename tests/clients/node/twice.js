@@ -33,7 +33,9 @@ async function within(what, promise, patienceMs = PATIENCE_MS) {
 // Runs `look` with a client of its own.
 async function ask(port, look) {
   const client = createClient({ url: `redis://127.0.0.1:${port}` });
-  client.on('error', (error) => { throw error; });
+  client.on('error', (error) => {
+    throw error;
+  });
   await client.connect();
   try {
     return await look(client);
@@ -52,10 +54,12 @@ async function wipe() {
 
 // Whoever left must not keep a connection of its own.
 async function nobodyIsPinned() {
-  await ask(process.env.WEIR_PORT, (client) => eventually('weir gives back what clients held', async () => {
-    const info = await client.sendCommand(['INFO', 'weir']);
-    return /^weir_clients:1\r/m.test(info) && !/^weir_pinned:.*=[1-9]/m.test(info);
-  }));
+  await ask(process.env.WEIR_PORT, (client) =>
+    eventually('weir gives back what clients held', async () => {
+      const info = await client.sendCommand(['INFO', 'weir']);
+      return /^weir_clients:1\r/m.test(info) && !/^weir_pinned:.*=[1-9]/m.test(info);
+    })
+  );
 }
 
 // Runs `work(port)` first direct, then through weir, each time on an empty Redis; both must
@@ -63,9 +67,17 @@ async function nobodyIsPinned() {
 async function twice(name, work) {
   try {
     await wipe();
-    const direct = await within('the work direct', work(Number(process.env.REDIS_PORT)), WORK_PATIENCE_MS);
+    const direct = await within(
+      'the work direct',
+      work(Number(process.env.REDIS_PORT)),
+      WORK_PATIENCE_MS
+    );
     await wipe();
-    const through = await within('the work through weir', work(Number(process.env.WEIR_PORT)), WORK_PATIENCE_MS);
+    const through = await within(
+      'the work through weir',
+      work(Number(process.env.WEIR_PORT)),
+      WORK_PATIENCE_MS
+    );
     await nobodyIsPinned();
     assert.deepStrictEqual(through, direct);
     assert.notStrictEqual(direct, undefined);
