@@ -48,6 +48,7 @@ def start(argv, port, log):
 
 
 def main():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that all of it is cleaned up
     weir, command = sys.argv[1], sys.argv[2:]
     redis = os.environ.get("WEIR_TEST_REDIS_SERVER", "redis-server")
     redis_port, weir_port, spare_port = reserve_port(), reserve_port(), reserve_port()
