@@ -120,7 +120,9 @@ void Link::BreakUnasked() {
 // Whether it is no reply. (Nobody subscribes or tracks on a shared link, so a push there is for
 // nobody.) A line of MONITOR begins with the time: +1700000000.123456 [0 127.0.0.1:6379] "get" "k"
 bool Link::IsPush(std::string_view frame) const {
-  const bool acknowledges = subscribes_ && frame.substr(1).starts_with("3\r\n$9\r\nsubscribe\r\n");
+  const std::string_view rest = frame.substr(1);
+  const bool acknowledges = subscribes_ && (rest.starts_with("3\r\n$9\r\nsubscribe\r\n") ||
+                                            rest.starts_with("3\r\n$11\r\nunsubscribe\r\n"));
   if (scanner_->type() == '>') return !acknowledges || head_ == nullptr;
   if (subscribes_ && frame.starts_with("*3\r\n$7\r\nmessage\r\n")) return true;
   if (!monitors_ || scanner_->type() != '+') return false;

@@ -80,7 +80,7 @@ bool Dispatcher::Perform(const Plan& plan, const Input& input) {
       }
       return AnswerLocally(plan, input);
     case PlanKind::kSubscribe:
-      if (RedirectsInvalidations(input.parsed)) return SendOwn(plan, input);
+      if (ConcernsInvalidations(input.parsed)) return SendOwn(plan, input);
       return Subscribe(plan, input);
     case PlanKind::kReject:
       worker_.context().stats.requests_denied.Add();

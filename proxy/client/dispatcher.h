@@ -32,9 +32,6 @@ struct ChainWalk {
   uint64_t ticket = 0;                              // of a hold; 0: not held
 };
 
-// SUBSCRIBE __redis__:invalidate, which needs a connection of its own for others to redirect to.
-bool RedirectsInvalidations(const ParsedRequest& parsed);
-
 class Dispatcher {
  public:
   explicit Dispatcher(Session* session) : session_(*session), worker_(session->worker()) {}
@@ -94,6 +91,7 @@ class Dispatcher {
   bool SendInstead(const Plan& plan, const Input& input, const Instead& instead);
   // tracking_redirect.cc
   std::optional<bool> RedirectTracking(const Plan& plan, const Input& input);
+  bool ConcernsInvalidations(const ParsedRequest& parsed) const;
   bool AskTracking(const Plan& plan, const Input& input);
   bool FailExec(const Plan& plan, const Input& input);
   void AskWhatChanged();

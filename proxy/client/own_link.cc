@@ -421,7 +421,8 @@ void Session::SettleOwnLink() {
       own_link_->state() == Link::State::kReady) {
     FollowConversation();
   }
-  const bool in_use = on_links_ != 0 || large_ != nullptr || full_link_ == own_link_;
+  const bool asks = (pauses_ & static_cast<uint8_t>(Pause::kAsk)) != 0;
+  const bool in_use = on_links_ != 0 || large_ != nullptr || full_link_ == own_link_ || asks;
   if (in_use || pin.holds().any()) {
     ShowPinReason(pin.reason());
   } else {

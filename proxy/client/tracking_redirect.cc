@@ -35,9 +35,13 @@ uint32_t RedirectArgument(const ParsedRequest& parsed, int64_t* id) {
 
 }  // namespace
 
-bool RedirectsInvalidations(const ParsedRequest& parsed) {
-  return parsed.argc == 2 && IsKeyword(parsed.arg(0), "subscribe") &&
-         parsed.arg(1) == "__redis__:invalidate";
+// SUBSCRIBE __redis__:invalidate needs a connection of its own for others to redirect to, and what
+// ends that subscription goes there, too.
+bool Dispatcher::ConcernsInvalidations(const ParsedRequest& parsed) const {
+  const bool names_it = parsed.argc == 2 && parsed.arg(1) == "__redis__:invalidate";
+  if (IsKeyword(parsed.arg(0), "subscribe")) return names_it;
+  const bool has_it = session_.own_link_ != nullptr && session_.pinned_->state.expected().other;
+  return has_it && IsKeyword(parsed.arg(0), "unsubscribe") && (names_it || parsed.argc == 1);
 }
 
 // Nothing: the request can go as it is.

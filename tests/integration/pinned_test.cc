@@ -211,6 +211,25 @@ TEST_F(PinnedTest, TrackingTellsOfChangesBetweenReplies) {
   EXPECT_EQ(client.ReadAvailable(50), "");
 }
 
+// Redis knows the clients' own connections by other numbers than weir gives its clients.
+TEST_F(PinnedTest, InvalidationsAreRedirectedToAnotherClient) {
+  RawClient receiver(weir_.port());
+  RawClient client(weir_.port());
+  RawClient other(weir_.port());
+  const std::string id = receiver.Text({"CLIENT", "ID"});
+  EXPECT_EQ(receiver.Command({"SUBSCRIBE", "__redis__:invalidate"}),
+            "*3\r\n$9\r\nsubscribe\r\n$20\r\n__redis__:invalidate\r\n:1\r\n");
+  EXPECT_EQ(client.Command({"CLIENT", "TRACKING", "ON", "REDIRECT", id}), "+OK\r\n");
+  EXPECT_EQ(client.Command({"CLIENT", "GETREDIR"}), ":" + id + "\r\n");
+  EXPECT_NE(client.Command({"CLIENT", "TRACKINGINFO"}).find(":" + id + "\r\n"), std::string::npos);
+  EXPECT_EQ(client.Command({"GET", "r"}), "$-1\r\n");
+  EXPECT_EQ(other.Command({"SET", "r", "1"}), "+OK\r\n");
+  EXPECT_EQ(receiver.ReadFrame(),
+            "*3\r\n$7\r\nmessage\r\n$20\r\n__redis__:invalidate\r\n*1\r\n$1\r\nr\r\n");
+  EXPECT_EQ(client.Command({"CLIENT", "TRACKING", "ON", "REDIRECT", "999999"}),
+            "-ERR The client ID you want redirect to does not exist\r\n");
+}
+
 TEST_F(PinnedTest, TrackingIsTheClientsOwn) {
   ExpectSame({{"CLIENT", "TRACKING", "ON", "BCAST", "PREFIX", "p:"},
               {"CLIENT", "TRACKINGINFO"},
@@ -223,7 +242,7 @@ TEST_F(PinnedTest, TrackingIsTheClientsOwn) {
               {"GET", "x"},
               {"CLIENT", "CACHING", "maybe"},
               {"CLIENT", "TRACKING", "OFF"}});
-  ExpectSame({{"CLIENT", "CACHING", "YES"}, {"CLIENT", "TRACKING", "ON", "REDIRECT", "999999"}});
+  ExpectSame({{"CLIENT", "CACHING", "YES"}, {"CLIENT", "TRACKING", "ON", "REDIRECT", "x"}});
 }
 
 }  // namespace
