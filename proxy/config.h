@@ -23,6 +23,9 @@ struct ListenerConfig {
   int64_t tcp_backlog = 4096;              // the kernel cuts it at net.core.somaxconn
 };
 
+// What clients see of a lost connection on which weir subscribes for them.
+enum class SubscriberLoss : uint8_t { kResubscribe, kClose };
+
 // [upstream.NAME]: one named Redis deployment. Bounds are for each worker.
 struct UpstreamConfig {
   std::string name = "default";
@@ -42,6 +45,7 @@ struct UpstreamConfig {
   int64_t idle_link_timeout_ms = 300000;       // 0: idle links stay open
   int64_t batch_round_trip_max_us = 500;       // 0: requests never wait to be batched
   int64_t tcp_keepalive_s = 60;                // 0: off
+  SubscriberLoss on_subscriber_loss = SubscriberLoss::kResubscribe;
 };
 
 enum class AuthMode : uint8_t { kNone, kUsers, kPassthrough };
@@ -71,6 +75,10 @@ struct LimitsConfig {
   int64_t pipeline_depth_max = 4096;           // requests of one client without a reply yet
   int64_t request_buffer_bytes_max = 1 << 20;  // larger requests stream over their own link
   int64_t client_output_buffer_bytes_max = 64 << 20;  // replies that one client has not read
+  int64_t client_subscriptions_max = 1000000;         // channels and patterns of one client
+  int64_t subscriber_output_buffer_bytes_max = 32 << 20;      // messages that one has not read
+  int64_t subscriber_output_buffer_soft_bytes_max = 8 << 20;  // for longer than the next line
+  int64_t subscriber_output_buffer_soft_s = 60;
   int64_t client_stall_timeout_ms = 60000;            // replies wait, but it reads none; 0: off
   int64_t script_cache_bytes_max = 16 << 20;          // texts of each upstream's scripts; 0: off
   int64_t memory_bytes_max = int64_t{1} << 30;        // buffers of the process

@@ -81,6 +81,10 @@ constexpr ConfigKey kUpstream[] = {
      0, 1000000},
     {"tcp_keepalive_s", FieldOf<&UpstreamConfig::tcp_keepalive_s>(),
      "Idle time before TCP probes whether the peer still is there; 0 is never.", 0, 86400},
+    {"on_subscriber_loss", FieldOf<&UpstreamConfig::on_subscriber_loss>(),
+     "When the connection breaks on which weir subscribes: subscribe again and count the gap, or "
+     "close the clients.",
+     0, 0, "resubscribe|close"},
 };
 
 constexpr ConfigKey kAuth[] = {
@@ -122,6 +126,19 @@ constexpr ConfigKey kLimits[] = {
      "A larger request is not collected but streamed over a link of its own.", 4096, kGiB},
     {"client_output_buffer_bytes_max", FieldOf<&LimitsConfig::client_output_buffer_bytes_max>(),
      "Replies that one client has not read yet; beyond, it is closed.", 65536, kTiB},
+    {"client_subscriptions_max", FieldOf<&LimitsConfig::client_subscriptions_max>(),
+     "Channels and patterns that one client may subscribe to; one more gets an error.", 1,
+     100000000},
+    {"subscriber_output_buffer_bytes_max",
+     FieldOf<&LimitsConfig::subscriber_output_buffer_bytes_max>(),
+     "Messages that one subscriber has not read yet; beyond, it is closed, as with Redis' "
+     "client-output-buffer-limit pubsub.",
+     4096, kGiB},
+    {"subscriber_output_buffer_soft_bytes_max",
+     FieldOf<&LimitsConfig::subscriber_output_buffer_soft_bytes_max>(),
+     "The same, but only once it has been so for subscriber_output_buffer_soft_s.", 4096, kGiB},
+    {"subscriber_output_buffer_soft_s", FieldOf<&LimitsConfig::subscriber_output_buffer_soft_s>(),
+     "How long a subscriber may be beyond subscriber_output_buffer_soft_bytes_max.", 0, 86400},
     {"client_stall_timeout_ms", FieldOf<&LimitsConfig::client_stall_timeout_ms>(),
      "When a client that reads nothing though replies wait for it is closed; 0 is never.", 0,
      kDayMs},

@@ -39,7 +39,11 @@ void RaiseDescriptorLimit() {
 Server::Server(Config config, std::span<const PluginKind> plugin_kinds)
     : config_(std::move(config)),
       plugin_kinds_(plugin_kinds),
-      worker_count_(CountWorkers(config_.workers)) {}
+      worker_count_(CountWorkers(config_.workers)) {
+  for (size_t i = 0; i < config_.upstreams.size(); ++i) {
+    counts_.push_back(std::make_unique<SubscriptionCounts>());
+  }
+}
 
 Server::~Server() = default;
 

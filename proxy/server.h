@@ -24,6 +24,7 @@
 #include "proxy/backend/discovery.h"
 #include "proxy/backend/standstill.h"
 #include "proxy/client/script_cache.h"
+#include "proxy/backend/subscription_counts.h"
 #include "proxy/config.h"
 #include "proxy/loop.h"
 #include "proxy/node_states.h"
@@ -55,6 +56,7 @@ class Server final : public AdminSource {
   const UpstreamUrl& url(size_t upstream) const { return urls_[upstream]; }
   ScriptCache& scripts(size_t upstream) { return scripts_[upstream]; }
   Standstill& standstill(size_t upstream) { return standstills_[upstream]; }
+  SubscriptionCounts& subscription_counts(size_t upstream) { return *counts_[upstream]; }
   void ReportNode(const std::string& upstream, const std::string& node, bool up,
                   const std::string& cause);
   void AddMetrics(std::shared_ptr<const MetricsSource> source);
@@ -91,6 +93,7 @@ class Server final : public AdminSource {
   CommandPolicy policy_;
   Loop loop_;
   NodeStates nodes_;
+  std::vector<std::unique_ptr<SubscriptionCounts>> counts_;  // one for each upstream
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::vector<std::unique_ptr<Discovery>> discoveries_;

@@ -10,6 +10,7 @@ std::string Server::InfoText(int worker) {
   uint64_t clients = 0, accepted = 0, in_flight = 0, links = 0, buffers = 0;
   uint64_t pinned[] = {0, 0, 0, 0, 0, 0};
   uint64_t timed_out = 0, unknown = 0, retried = 0, denied = 0;
+  uint64_t subscribers = 0, channels = 0, patterns = 0, delivered = 0, gaps = 0;
   std::string by_worker;
   for (const auto& w : workers_) {
     const WorkerStats& stats = w->stats();
@@ -26,6 +27,11 @@ std::string Server::InfoText(int worker) {
     unknown += stats.requests_unknown.Get();
     retried += stats.requests_retried.Get();
     denied += stats.requests_denied.Get();
+    subscribers += stats.subscribers.Get();
+    channels += stats.subscribed_channels.Get();
+    patterns += stats.subscribed_patterns.Get();
+    delivered += stats.messages_delivered.Get();
+    gaps += stats.subscriber_gaps.Get();
     if (!by_worker.empty()) by_worker += ",";
     by_worker += std::to_string(stats.clients.Get());
   }
@@ -44,6 +50,9 @@ std::string Server::InfoText(int worker) {
              ",tracking=", pinned[3], ",monitor=", pinned[4], ",other=", pinned[5], "\r\n");
   text += Concat("weir_links:", links, "\r\nweir_buffer_bytes:", buffers,
                  "\r\nweir_memory_bytes_max:", config_.limits.memory_bytes_max, "\r\n");
+  text += Concat("weir_subscribers:", subscribers, "\r\nweir_subscribed_channels:", channels,
+                 "\r\nweir_subscribed_patterns:", patterns, "\r\nweir_messages_delivered:", delivered,
+                 "\r\nweir_subscriber_gaps:", gaps, "\r\n");
   for (const NodeStates::State& node : nodes_.All()) {
     text += Concat("weir_node:upstream=", node.upstream, ",node=", node.node,
                    ",state=", node.up ? "up" : "down", "\r\n");

@@ -13,6 +13,8 @@ struct WorkerStats {
   Counter clients_idle_closed;       // client_idle_timeout_ms, request_arrival_timeout_ms
   Counter clients_output_closed;     // client_output_buffer_bytes_max
   Counter clients_memory_closed;     // memory_bytes_max
+  Counter clients_subscriber_output_closed;  // subscriber_output_buffer_*
+  Counter clients_subscriber_lost_closed;    // on_subscriber_loss, or rights taken away
   Counter protocol_errors;           // requests that broke the protocol
   Counter requests_denied;           // refused by weir's own policy
   Counter requests_timed_out;        // request_timeout_ms
@@ -35,6 +37,14 @@ struct WorkerStats {
   Gauge pinned_tracking;
   Gauge pinned_monitor;
   Gauge pinned_other;
+  Gauge subscribers;                 // clients that subscribe to something
+  Gauge subscribed_channels;         // held upstream, shard channels among them
+  Gauge subscribed_patterns;         // held upstream
+  Counter messages_received;         // from upstream
+  Counter messages_delivered;        // to clients
+  Counter message_bytes_shared;      // given to clients without a copy
+  Counter message_bytes_copied;      // copied on their way, whoever for
+  Counter subscriber_gaps;           // breaks in which messages may have been missed
   Gauge buffer_bytes;     // chunks in use
   Counter reads_paused;   // times that reading from a client was paused
   Counter loop_turns;     // event-loop turns

@@ -35,7 +35,9 @@ Worker::Worker(Server* server, int index,
       output_pause_bytes_(std::min<size_t>(size_t{1} << 20, output_bytes_max_ / 2)),
       memory_bytes_max_(static_cast<size_t>(config_.limits.memory_bytes_max) /
                         static_cast<size_t>(server->worker_count())),
-      parser_(LimitsOf(config_.limits)) {
+      parser_(LimitsOf(config_.limits)),
+      subscribers_(&loop_.context(),
+                   static_cast<size_t>(config_.limits.subscriber_output_buffer_bytes_max)) {
   beat_ns_.store(uv_hrtime(), std::memory_order_relaxed);
   for (const ListenerConfig& listener : config_.listeners) {
     const auto named = std::find_if(
@@ -180,6 +182,10 @@ std::string Worker::TooManyPinnedLine(int listener) {
                 "blocking commands at once");
 }
 
+SubscriptionCounts& Worker::CountsOf(int listener) {
+  return server_->subscription_counts(upstream_of_listener_[static_cast<size_t>(listener)]);
+}
+
 uint64_t Worker::DeadlineMs(int listener, const CommandEntry* entry) {
   const int64_t timeout_ms = UpstreamOf(listener).config().request_timeout_ms;
   if (timeout_ms == 0 || (entry != nullptr && entry->blocks)) return 0;
@@ -222,6 +228,7 @@ void Worker::OnTick() {
   }
   RelieveMemory();
   for (const auto& upstream : upstreams_) upstream->RelieveBusyLinks();
+  subscribers_.OnTick(now_ms);
   if (now_ms - last_sweep_ms_ >= sweep_interval_ms_) {
     last_sweep_ms_ = now_ms;
     SweepSessions(now_ms);
@@ -241,6 +248,7 @@ void Worker::SweepSessions(uint64_t now_ms) {
   const auto stall_ms = static_cast<uint64_t>(limits.client_stall_timeout_ms);
   for (Session* session = sessions_; session != nullptr;) {
     Session* const next = session->next;
+    session->SweepSubscriptions(now_ms);
     const uint64_t silent_ms = now_ms - session->last_read_ms();
     const bool idle_too_long = idle_ms != 0 && session->idle() && silent_ms > idle_ms;
     const bool too_slow = arrival_ms != 0 && session->arriving_since_ms() != 0 &&
@@ -330,6 +338,7 @@ void Worker::Drain(uint64_t timeout_ms) {
 void Worker::Stop() {
   Post([this] {
     while (sessions_ != nullptr) sessions_->Close();
+    subscribers_.Close();
     for (const auto& upstream : upstreams_) upstream->Close();
     uv_close(reinterpret_cast<uv_handle_t*>(&tick_), nullptr);
     shared_chunk_.Reset();

@@ -19,6 +19,7 @@
 #include "plugins/chain.h"
 #include "plugins/host.h"
 #include "plugins/plugin.h"
+#include "proxy/backend/subscribers.h"
 #include "proxy/backend/upstream.h"
 #include "proxy/config.h"
 #include "proxy/loop.h"
@@ -67,6 +68,9 @@ class Worker final : public Host, public Hold::Target {
   RequestParser& parser() { return parser_; }
   Upstream& UpstreamOf(int listener) { return *upstreams_[upstream_of_listener_[listener]]; }
   Upstream& UpstreamByIndex(int i) { return *upstreams_[static_cast<size_t>(i)]; }
+  // Who subscribes to what at this listener's upstream, over all workers.
+  SubscriptionCounts& CountsOf(int listener);
+  Subscribers& subscribers() { return subscribers_; }
   std::string_view ListenerAddress(int listener) const {
     return config_.listeners[static_cast<size_t>(listener)].address;
   }
@@ -151,6 +155,7 @@ class Worker final : public Host, public Hold::Target {
   Loop loop_;
   RequestParser parser_;
   std::vector<std::unique_ptr<Upstream>> upstreams_;
+  Subscribers subscribers_;
   size_t session_words_ = 0;
   Chain chain_;
   uv_timer_t tick_;

@@ -58,7 +58,6 @@ struct PinReason {
 };
 
 constexpr std::string_view kWaits = "it would hold up other clients' requests behind it";
-constexpr std::string_view kSubscribes = "it makes the connection receive messages";
 constexpr std::string_view kTransaction = "it changes what the connection's next requests mean";
 constexpr std::string_view kReplication = "it turns the connection into a replica's";
 constexpr std::string_view kTracks = "it makes the connection receive invalidations";
@@ -76,22 +75,26 @@ constexpr PinReason kPinnedCommands[] = {
     {"exec", kTransaction, PinEffect::kExec},
     {"monitor", "it makes the connection receive every client's commands", PinEffect::kMonitor},
     {"multi", kTransaction, PinEffect::kMulti},
-    {"psubscribe", kSubscribes},
     {"psync", kReplication},
-    {"punsubscribe", kSubscribes},
     {"readonly", kTransaction},
     {"readwrite", kTransaction},
     {"replconf", kReplication},
     {"script|debug", "it makes the connection a debugger's"},
-    {"ssubscribe", kSubscribes},
-    {"subscribe", kSubscribes},
-    {"sunsubscribe", kSubscribes},
     {"sync", kReplication},
-    {"unsubscribe", kSubscribes},
     {"unwatch", kTransaction, PinEffect::kUnwatch},
     {"wait", kWaits, PinEffect::kBlock},
     {"waitaof", kWaits, PinEffect::kBlock},
     {"watch", kTransaction, PinEffect::kWatch},
+};
+
+// Clients share weir's own subscriptions.
+constexpr std::string_view kSubscribeCommands[] = {
+    "psubscribe", "punsubscribe", "ssubscribe", "subscribe", "sunsubscribe", "unsubscribe",
+};
+
+// Redis counts connections, behind each of which stand many of weir's clients.
+constexpr std::string_view kReceiverCountingCommands[] = {
+    "publish", "pubsub|numsub", "pubsub|shardnumsub", "spublish",
 };
 
 // Harmless to send twice, though Redis does not flag them "readonly" (a flag that it gives only to
@@ -186,6 +189,11 @@ constexpr struct {
   int arity;
 } kOwnSubcommands[] = {{"client", "client|no-touch", 3}, {"client", "client|setinfo", 4}};
 
+template <size_t kSize>
+bool IsAmong(const std::string_view (&names)[kSize], std::string_view name) {
+  return std::find(std::begin(names), std::end(names), name) != std::end(names);
+}
+
 template <typename Row, size_t kSize>
 const Row* FindRow(const Row (&rows)[kSize], std::string_view name) {
   const auto found = std::find_if(std::begin(rows), std::end(rows),
@@ -244,13 +252,13 @@ CommandEntry Classify(const CommandSpec& spec, const CommandPolicy& policy) {
   CommandEntry entry;
   entry.spec = &spec;
   entry.is_write = spec.flags.Has(CommandFlag::kWrite);
-  entry.is_readonly = spec.flags.Has(CommandFlag::kReadonly) ||
-                      std::find(std::begin(kHarmlessCommands), std::end(kHarmlessCommands),
-                                spec.name) != std::end(kHarmlessCommands);
+  entry.is_readonly =
+      spec.flags.Has(CommandFlag::kReadonly) || IsAmong(kHarmlessCommands, spec.name);
   entry.blocks = spec.flags.Has(CommandFlag::kBlocking) && !BlocksOnlyWithOption(spec);
   entry.only_key = OnlyKey(spec);
   entry.script = ScriptUseOf(spec.name);
   entry.runs_script = spec.name.starts_with("eval") || spec.name.starts_with("fcall");
+  entry.counts_receivers = IsAmong(kReceiverCountingCommands, spec.name);
   entry.needs_args = !spec.subcommands.empty();
   entry.why = "one reply, no trace on the connection: it may share a link";
   if (entry.blocks) {
@@ -258,6 +266,9 @@ CommandEntry Classify(const CommandSpec& spec, const CommandPolicy& policy) {
   } else if (const PinReason* pin = FindRow(kPinnedCommands, spec.name)) {
     Pin(&entry, pin->why, pin->effect);
     entry.blocks = pin->effect == PinEffect::kBlock;
+  } else if (IsAmong(kSubscribeCommands, spec.name)) {
+    entry.handling = Handling::kSubscribe;
+    entry.why = "weir subscribes once for all its clients and hands the messages on";
   } else if (const LocalName* own = FindRow(kLocalCommands, spec.name)) {
     entry.handling = Handling::kLocal;
     entry.local = own->local;
@@ -276,7 +287,7 @@ CommandEntry Classify(const CommandSpec& spec, const CommandPolicy& policy) {
 }  // namespace
 
 std::string_view HandlingName(Handling handling) {
-  constexpr std::string_view kNames[] = {"shared", "local", "pinned", "denied"};
+  constexpr std::string_view kNames[] = {"shared", "local", "pinned", "subscribe", "denied"};
   return kNames[static_cast<size_t>(handling)];
 }
 

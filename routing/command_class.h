@@ -24,6 +24,7 @@ enum class Handling : uint8_t {
   kShared,  // sent to Redis on a shared link
   kLocal,   // answered by weir, see LocalCommand
   kPinned,  // needs a connection of its own, see PinEffect
+  kSubscribe,  // subscriptions are shared: weir holds them for its clients
   kDenied,  // refused with CommandEntry::error
 };
 std::string_view HandlingName(Handling handling);  // "shared"
@@ -112,6 +113,7 @@ struct CommandEntry {
   ScriptUse script = ScriptUse::kNone;
   PinEffect effect = PinEffect::kNone;  // kPinned: what it leaves on its connection
   uint8_t only_key = 0;  // the argument that is its only key, whatever the others; 0: look closer
+  bool counts_receivers = false;  // its reply counts subscribers, and weir's clients are to count
   bool needs_args = false;  // only Resolve() knows the entry that the arguments mean
   std::string error;        // kDenied: the error line, as ReplyWriter::Error takes it
   std::string_view why;     // why it is handled so, for WEIR EXPLAIN

@@ -100,11 +100,12 @@ std::string_view Why(const Plan& plan, const Topology& topology) {
     case PlanKind::kPinned:
       return plan.entry->why;
     case PlanKind::kLocal:
+    case PlanKind::kSubscribe:
     case PlanKind::kSingle:
       break;
   }
   if (plan.entry == nullptr) return "weir does not know the command, so Redis says what it is";
-  if (plan.kind == PlanKind::kLocal || topology.is_single()) return plan.entry->why;
+  if (plan.kind != PlanKind::kSingle || topology.is_single()) return plan.entry->why;
   return plan.slot == kNoSlot ? "it has no key, so any primary will do"
                               : "this node serves the slot of its keys";
 }
@@ -113,7 +114,7 @@ std::string_view Why(const Plan& plan, const Topology& topology) {
 
 std::string_view PlanKindName(PlanKind kind) {
   constexpr std::string_view kNames[] = {"single", "split",  "broadcast",
-                                         "local",  "pinned", "reject"};
+                                         "local",  "pinned", "subscribe", "reject"};
   return kNames[static_cast<size_t>(kind)];
 }
 
@@ -127,6 +128,10 @@ Plan MakeUnsharedPlan(const CommandEntry& entry, const Topology& topology) {
       break;
     case Handling::kPinned:
       plan.kind = PlanKind::kPinned;
+      if (topology.is_single()) plan.node = 0;
+      break;
+    case Handling::kSubscribe:
+      plan.kind = PlanKind::kSubscribe;
       if (topology.is_single()) plan.node = 0;
       break;
     case Handling::kDenied:

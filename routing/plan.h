@@ -19,6 +19,7 @@ enum class PlanKind : uint8_t {
   kBroadcast,  // to several nodes, replies merged; only with several nodes
   kLocal,      // answered by weir: entry->local
   kPinned,     // to one node, `node`, on a connection of the client's own
+  kSubscribe,  // a subscription that weir holds for its clients
   kReject,     // refused with `reason`
 };
 std::string_view PlanKindName(PlanKind kind);  // "single"

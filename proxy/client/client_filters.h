@@ -11,8 +11,7 @@ namespace weir {
 
 struct ClientRow;
 
-// Redis' kinds of clients. Those of weir are all normal; what makes a client something else needs a
-// connection of its own.
+// Redis' kinds of clients. Those of weir are normal, or pubsub while they subscribe to something.
 enum class ClientType : uint8_t { kNormal, kReplica, kPubsub, kMaster };
 
 // "normal", "slave", "replica", "pubsub" or "master", in any case.

@@ -12,6 +12,7 @@ namespace {
 std::string Flags(const ClientRow& row, int server_version) {
   std::string flags;
   if (row.monitor) flags += 'O';
+  if (row.subscribed()) flags += 'P';
   if (row.in_transaction) flags += 'x';
   if (row.blocked) flags += 'b';
   if (row.tracking) flags += 't';
@@ -64,8 +65,8 @@ void AppendClientLine(std::string* out, const ClientRow& row, LineStyle style) {
   line.Value("id", row.id).Text("addr", row.address).Text("laddr", row.local_address);
   line.Value("fd", row.fd).Text("name", row.name).Value("age", row.age_s).Value("idle", row.idle_s);
   line.Text("flags", Flags(row, server_version)).Value("db", row.db);
-  line.Value("sub", 0).Value("psub", 0);
-  if (since_7_0) line.Value("ssub", 0);
+  line.Value("sub", row.channels).Value("psub", row.patterns);
+  if (since_7_0) line.Value("ssub", row.shard_channels);
   line.Value("multi", row.queued);
   if (server_version >= MakeVersion(7, 4)) line.Value("watch", 0);
   line.Value("qbuf", row.query_buffer_bytes).Value("qbuf-free", row.query_buffer_free_bytes);

@@ -7,6 +7,7 @@
 #include "plugins/text.h"
 #include "proxy/backend/upstream.h"
 #include "proxy/client/request_task.h"
+#include "proxy/client/subscriptions.h"
 #include "proxy/worker.h"
 #include "resp/errors.h"
 #include "resp/reply_writer.h"
@@ -55,6 +56,9 @@ bool Dispatcher::Perform(const Plan& plan, const Input& input) {
   if (!session_.conversation_.authenticated && !NeedsNoAuth(plan.entry)) [[unlikely]] {
     return Refuse(plan.entry, StrangersError(plan.entry, input.parsed), input);
   }
+  if (session_.subscriptions_ != nullptr) [[unlikely]] {
+    if (const auto taken = WhileSubscribed(plan, input)) return *taken;
+  }
   if (session_.pinned_ != nullptr) [[unlikely]] {
     if (const std::optional<bool> done = PerformPinned(plan, input)) return *done;
   }
@@ -75,6 +79,8 @@ bool Dispatcher::Perform(const Plan& plan, const Input& input) {
         return SendShared(plan, input);
       }
       return AnswerLocally(plan, input);
+    case PlanKind::kSubscribe:
+      return Subscribe(plan, input);
     case PlanKind::kReject:
       worker_.context().stats.requests_denied.Add();
       return Refuse(plan.entry, plan.reason, input);
@@ -130,6 +136,11 @@ bool Dispatcher::SendShared(const Plan& plan, const Input& input) {
   }
   if (!MayUse(link)) [[unlikely]]
     return false;
+  if (session_.subscriptions_ != nullptr && session_.on_links_ != 0 &&
+      PublishesToItself(plan, input)) [[unlikely]] {
+    session_.SetPause(Pause::kOrder);
+    return false;
+  }
   return SendOn(link, plan, input);
 }
 
@@ -145,9 +156,11 @@ bool Dispatcher::SendOn(Link* link, const Plan& plan, const Input& input) {
     wire = copy.view();
   }
   const bool silent = TakeSilence();
+  const bool counts = plan.entry != nullptr && plan.entry->counts_receivers &&
+                      worker_.CountsOf(session_.listener_).any();
   Request* tail = session_.tail_;
   if (tail != nullptr && tail->entry == plan.entry && link->CanExtend(tail) && !silent &&
-      !tail->silent && !tail->collect && input.reply_marks == 0 &&
+      !tail->silent && !tail->collect && input.reply_marks == 0 && !counts &&
       tail->received_ns == context.NowNs() && !link->own() && !tail->keeps_wire &&
       tail->wire.ContinuesWith(chunk, wire)) {
     link->Extend(tail, chunk, wire);
@@ -163,9 +176,10 @@ bool Dispatcher::SendOn(Link* link, const Plan& plan, const Input& input) {
     if (plan.entry != nullptr && plan.entry->script != ScriptUse::kNone) {
       NoteScript(plan, input, request);
     }
-    if (input.reply_marks != 0) {
+    if (input.reply_marks != 0 || counts) {
       auto task = std::make_unique<RequestTask>();
       task->reply_marks = input.reply_marks;
+      if (counts) CorrectCount(plan, input, task.get());
       request->extra = std::move(task);
       request->collect = true;
     }
@@ -212,7 +226,11 @@ bool Dispatcher::AnswerLocally(const Plan& plan, const Input& input) {
     request->close_after = true;
     session_.SetPause(Pause::kEnding);
   }
-  session_.AnswerAt(request, outcome.reply);
+  if (plan.entry->local == LocalCommand::kReset && session_.subscriptions_ != nullptr) {
+    session_.subscriptions_->Reset(request, std::move(outcome.reply));
+  } else {
+    session_.AnswerAt(request, outcome.reply);
+  }
   return true;
 }
 

@@ -17,6 +17,8 @@
 
 namespace weir {
 
+struct RequestTask;
+
 // How far a request has come on its way through the plugins, while it waits at the front of its
 // session's input: it is parsed again when it can go on, but no plugin sees it twice.
 struct ChainWalk {
@@ -55,6 +57,11 @@ class Dispatcher {
   bool AnswerLocally(const Plan& plan, const Input& input);
   bool Ask(const Plan& plan, const Input& input, LocalOutcome outcome, ReplyMode mode_before);
   void Gather(const Plan& plan, const Input& input, LocalOutcome::Gather gather, bool skip);
+  // subscribe.cc
+  bool Subscribe(const Plan& plan, const Input& input);
+  std::optional<bool> WhileSubscribed(const Plan& plan, const Input& input);
+  bool PublishesToItself(const Plan& plan, const Input& input) const;
+  void CorrectCount(const Plan& plan, const Input& input, RequestTask* task);
   bool Refuse(const CommandEntry* entry, std::string_view line, const Input& input);
 
   // False, with a pause set, if the request cannot go to this link yet.

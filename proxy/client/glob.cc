@@ -7,8 +7,10 @@
 namespace weir {
 namespace {
 
+char Fold(char c, GlobCase letters) { return letters == GlobCase::kFold ? ToLower(c) : c; }
+
 // Whether `c` is in the class whose text follows the '['; takes the class off the pattern.
-bool MatchClass(std::string_view* pattern, char c) {
+bool MatchClass(std::string_view* pattern, char c, GlobCase letters) {
   const bool negated = pattern->starts_with('^');
   if (negated) pattern->remove_prefix(1);
   bool found = false;
@@ -19,10 +21,10 @@ bool MatchClass(std::string_view* pattern, char c) {
     } else if (pattern->size() >= 3 && (*pattern)[1] == '-') {
       // The ends are put in order before their case is folded: "[E-[]" is empty, as in Redis.
       const auto [low, high] = std::minmax({(*pattern)[0], (*pattern)[2]});
-      found |= ToLower(low) <= ToLower(c) && ToLower(c) <= ToLower(high);
+      found |= Fold(low, letters) <= Fold(c, letters) && Fold(c, letters) <= Fold(high, letters);
       pattern->remove_prefix(3);
     } else {
-      found |= ToLower(pattern->front()) == ToLower(c);
+      found |= Fold(pattern->front(), letters) == Fold(c, letters);
       pattern->remove_prefix(1);
     }
   }
@@ -31,20 +33,21 @@ bool MatchClass(std::string_view* pattern, char c) {
 }
 
 // Whether one byte matches the next piece of the pattern, which is not a '*'; takes the piece off.
-bool MatchOne(std::string_view* pattern, char c) {
+bool MatchOne(std::string_view* pattern, char c, GlobCase letters) {
   const char first = pattern->front();
   pattern->remove_prefix(1);
   if (first == '?') return true;
-  if (first == '[') return MatchClass(pattern, c);
-  if (first != '\\' || pattern->empty()) return ToLower(first) == ToLower(c);
+  if (first == '[') return MatchClass(pattern, c, letters);
+  if (first != '\\' || pattern->empty()) return Fold(first, letters) == Fold(c, letters);
   const char literal = pattern->front();
   pattern->remove_prefix(1);
-  return ToLower(literal) == ToLower(c);
+  return Fold(literal, letters) == Fold(c, letters);
 }
 
 }  // namespace
 
-bool MatchesGlob(std::string_view pattern, std::string_view text) {
+bool MatchesGlob(std::string_view pattern, std::string_view text, GlobCase letters) {
+  if (letters == GlobCase::kExact && text.empty()) return pattern.empty();
   // Where to go on when a piece fails: the last '*' takes one byte more. An earlier one need not be
   // tried again, as whatever it could leave to the last one, that one can take by itself.
   bool starred = false;
@@ -61,7 +64,7 @@ bool MatchesGlob(std::string_view pattern, std::string_view text) {
     if (text.empty()) return pattern.empty();
     if (!pattern.empty()) {
       std::string_view rest = pattern;
-      if (MatchOne(&rest, text.front())) {
+      if (MatchOne(&rest, text.front(), letters)) {
         pattern = rest;
         text.remove_prefix(1);
         continue;

@@ -52,6 +52,8 @@ struct ClientRow {
   bool tracking;
   bool monitor;
   int64_t queued;  // requests in its transaction; -1: it has none
+  uint64_t channels, patterns, shard_channels;  // subscribed to: sub=, psub=, ssub=
+  bool subscribed() const { return channels + patterns + shard_channels != 0; }
 };
 
 // Runs on every worker in turn, with that worker's clients only.

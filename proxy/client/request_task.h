@@ -20,6 +20,7 @@ struct RequestTask final : RequestExtra {
   LocalOutcome::Gather gather;  // of a request that all workers answer
   PluginSet reply_marks = 0;    // the plugins whose OnReply gets it
   bool too_large = false;
+  bool awaits_messages = false;  // it publishes to itself: first the message, then the reply
   LinkGroup* group = nullptr;  // held until the reply is there, if it is another than the session's
   std::string collected;
 

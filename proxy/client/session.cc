@@ -11,6 +11,7 @@
 #include "plugins/chain.h"
 #include "proxy/backend/upstream.h"
 #include "proxy/client/dispatcher.h"
+#include "proxy/client/subscriptions.h"
 #include "proxy/net/address.h"
 #include "proxy/worker.h"
 
@@ -57,6 +58,7 @@ void Session::Close() {
   Chain& chain = worker_->chain();
   if (chain.has(kHookClose)) chain.OnClose(*this);
   worker_->ForgetTickets(this);
+  subscriptions_.reset();
   worker_->ForgetResends(this);
   if (full_link_ != nullptr) std::exchange(full_link_, nullptr)->StopWaiting(this);
   while (head_ != nullptr) {
@@ -89,6 +91,7 @@ void Session::UpdateGroup() {
   if (group_ != nullptr && group_->key() == key) return;
   LinkGroup* before = std::exchange(group_, worker_->UpstreamOf(listener_).Hold(key));
   if (before != nullptr) before->Release();
+  if (subscriptions_ != nullptr) subscriptions_->SwitchProtocol(conversation_.protocol_version);
 }
 
 // ---- reading
@@ -240,6 +243,7 @@ void Session::Schedule() {
 void Session::OnTurnEnd() {
   scheduled = false;
   if (closed_) return;
+  if (subscriptions_ != nullptr && !RunSubscriptions()) return;
   if (resume_ && pauses_ == 0) {
     resume_ = false;
     if (!input_.empty()) {
@@ -269,7 +273,8 @@ void Session::Flush() {
     }
     if (!out_.empty()) {
       stream_.WatchWrite(true);
-      out_.Compact(worker_->context().chunks);
+      // Subscribers that do not keep up share what they have not read.
+      if (subscriptions_ == nullptr) out_.Compact(worker_->context().chunks);
     } else {
       stream_.WatchWrite(false);
     }
@@ -334,6 +339,11 @@ ClientRow Session::Row() const {
     row.tracking = holds.tracking;
     row.monitor = holds.monitor;
     row.queued = pinned_->state.queued();
+  }
+  if (subscriptions_ != nullptr) {
+    row.channels = subscriptions_->count(ChannelKind::kChannel);
+    row.patterns = subscriptions_->count(ChannelKind::kPattern);
+    row.shard_channels = subscriptions_->count(ChannelKind::kShard);
   }
   return row;
 }

@@ -11,7 +11,8 @@
 //   kOutput      the client leaves replies unread               it has read most of them
 //   kLinkFull    the link takes no more                         it does again
 //   kOrder       the next request goes to another link          all before it are answered
-//   kAsk         an answer decides how to go on (AUTH, SELECT)  it came
+//   kAsk         an answer decides how to go on (AUTH, SELECT,  it came
+//                SUBSCRIBE)
 //   kHold        a plugin holds the request                     it lets go
 //   kMemory      the worker's buffers are at their bound        they are under 90 % of it
 //   kEnding      the client said QUIT, or broke the protocol    never
@@ -39,6 +40,7 @@ namespace weir {
 struct ChainWalk;
 class LinkGroup;
 struct LinkKey;
+class Subscriptions;
 class Worker;
 
 enum class Pause : uint8_t {
@@ -82,13 +84,18 @@ class Session final : public StreamOwner, public TurnEnd, public RequestOwner, p
   ClientRow Row() const;
   void KillAfterReplies();  // closes once all requests so far are answered
   void Drain();             // parses no more; closes once all is answered and written
-  bool stalled_since(uint64_t ms) const { return !out_.empty() && last_write_ms_ <= ms; }
+  // A subscriber has bounds of its own.
+  bool stalled_since(uint64_t ms) const {
+    return !out_.empty() && last_write_ms_ <= ms && !subscribed();
+  }
   uint64_t output_bytes() const { return out_.bytes(); }
   uint64_t last_read_ms() const { return last_read_ms_; }
   // Since when the present request has been on its way in; 0: none is half done.
   uint64_t arriving_since_ms() const { return arriving_since_ms_; }
   int listener_index() const { return listener_; }
-  bool idle() const { return head_ == nullptr && out_.empty(); }
+  bool idle() const { return head_ == nullptr && out_.empty() && !subscribed(); }
+  bool subscribed() const;  // to any channel
+  void SweepSubscriptions(uint64_t now_ms);
   void SweepSlowReader(uint64_t now_ms);
 
   // A hold of this session's ended: go on with the next plugin, or with this answer.
@@ -125,6 +132,7 @@ class Session final : public StreamOwner, public TurnEnd, public RequestOwner, p
 
  private:
   friend class Dispatcher;
+  friend class Subscriptions;
 
   // A request too large to be held, on its way (see large_request.cc).
   struct Large {
@@ -158,6 +166,11 @@ class Session final : public StreamOwner, public TurnEnd, public RequestOwner, p
   void CheckOutput(Request& request);
   // Others may wait that long behind a reply whose client does not read at all.
   static constexpr uint64_t kOthersWaitMaxMs = 100;
+
+  // subscribe.cc: its subscriptions.
+  Subscriptions& MakeSubscriptions();
+  bool RunSubscriptions();
+  void FinishAwaited(Request& request);
 
   // large_request.cc: one that is too large to be held.
   size_t PassLarge(Chunk* chunk, std::string_view data);
@@ -204,6 +217,7 @@ class Session final : public StreamOwner, public TurnEnd, public RequestOwner, p
   std::unique_ptr<Large> large_;
   std::unique_ptr<ChainWalk> walk_;    // of the request that waits at the front of input_
   std::unique_ptr<uint64_t[]> words_;  // of plugins
+  std::unique_ptr<Subscriptions> subscriptions_;  // null: none, and none under way
 };
 
 }  // namespace weir

@@ -5,6 +5,7 @@
 #include "proxy/backend/upstream.h"
 #include "proxy/client/request_task.h"
 #include "proxy/client/session.h"
+#include "proxy/client/subscriptions.h"
 #include "proxy/worker.h"
 
 namespace weir {
@@ -87,6 +88,8 @@ void Session::OnReply(Request& request, Chunk* chunk, std::string_view bytes, ui
   } else {
     SayFrom(request, chunk, bytes);
   }
+  if (subscriptions_ != nullptr && frames != 0) [[unlikely]]
+    subscriptions_->OnReplySaid();
   if (request.remaining() == 0) {
     --on_links_;
     if (answered) Finish(request);
@@ -133,6 +136,11 @@ void Session::OnFailed(Request& request, uint32_t n, bool last, std::string_view
 bool Session::FinishCollected(Request& request) {
   std::unique_ptr<RequestExtra> extra = std::move(request.extra);
   auto& task = static_cast<RequestTask&>(*extra);
+  if (task.awaits_messages && subscriptions_ != nullptr && task.collected.starts_with(':') &&
+      subscriptions_->Await(&request)) {
+    request.extra = std::move(extra);
+    return false;
+  }
   if (task.ask.permits != nullptr && task.ask.permits(task.collected)) {
     if (task.group != nullptr) std::exchange(task.group, nullptr)->Release();
     request.collect = false;

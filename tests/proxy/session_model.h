@@ -80,6 +80,10 @@ class SessionModel {
       case PlanKind::kReject:
         Expect(Concat(plan.reason, "\r\n"));
         return true;
+      case PlanKind::kSubscribe:
+        // What its subscriber link hears is garbage of this backend's, too.
+        loose_ = true;
+        return true;
       case PlanKind::kLocal:
         if (!request.too_large) return CheckLocal(request, *plan.entry);
         Expect(Concat("-ERR weir: weir answers this command itself and takes no more than ",

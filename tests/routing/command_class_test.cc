@@ -82,8 +82,7 @@ TEST_F(CommandClassTest, WhatLeavesATraceOrWaitsIsPinned) {
   for (const std::string_view name :
        {"MULTI",        "EXEC",      "DISCARD",    "WATCH",      "UNWATCH",     "BLPOP",
         "BRPOP",        "BLMOVE",    "BLMPOP",     "BZPOPMIN",   "BZPOPMAX",    "BZMPOP",
-        "BRPOPLPUSH",   "SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE", "UNSUBSCRIBE", "PUNSUBSCRIBE",
-        "SUNSUBSCRIBE", "READONLY",  "READWRITE",  "ASKING",     "WAIT"}) {
+        "BRPOPLPUSH",   "READONLY",  "READWRITE",  "ASKING",     "WAIT"}) {
     EXPECT_EQ(HandlingOf({name, "k"}), Handling::kPinned) << name;
     EXPECT_FALSE(table_->Find(name)->is_readonly) << name;
   }
@@ -97,6 +96,22 @@ TEST_F(CommandClassTest, WhatLeavesATraceOrWaitsIsPinned) {
   EXPECT_EQ(Resolve({"wait", "0", "0"})->effect, PinEffect::kBlock);
   EXPECT_EQ(Resolve({"client", "tracking", "on"})->effect, PinEffect::kTracking);
   EXPECT_EQ(Resolve({"readonly"})->effect, PinEffect::kOther);
+}
+
+TEST_F(CommandClassTest, SubscriptionsAreShared) {
+  for (const std::string_view name : {"SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE", "UNSUBSCRIBE",
+                                      "PUNSUBSCRIBE", "SUNSUBSCRIBE"}) {
+    EXPECT_EQ(HandlingOf({name, "c"}), Handling::kSubscribe) << name;
+    EXPECT_FALSE(table_->Find(name)->is_readonly) << name;
+  }
+  for (const std::vector<std::string_view>& args :
+       {std::vector<std::string_view>{"PUBLISH", "c", "m"}, {"SPUBLISH", "c", "m"},
+        {"PUBSUB", "NUMSUB", "c"}, {"PUBSUB", "SHARDNUMSUB", "c"}}) {
+    EXPECT_EQ(HandlingOf(args), Handling::kShared) << args[0];
+    EXPECT_TRUE(Resolve(args)->counts_receivers) << args[0];
+  }
+  EXPECT_FALSE(Resolve({"PUBSUB", "NUMPAT"})->counts_receivers);
+  EXPECT_FALSE(Resolve({"GET", "k"})->counts_receivers);
 }
 
 // Pinned stays pinned whatever the policy allows: it would ruin the shared link.

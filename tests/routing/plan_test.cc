@@ -65,6 +65,10 @@ TEST_F(PlanTest, OtherHandlingsBecomeOtherPlans) {
   const Plan pinned = On(*single_, {"MULTI"});
   EXPECT_EQ(pinned.kind, PlanKind::kPinned);
   EXPECT_EQ(pinned.node, 0);
+  EXPECT_EQ(On(*single_, {"SUBSCRIBE", "c"}).kind, PlanKind::kSubscribe);
+  EXPECT_EQ(On(*single_, {"SUBSCRIBE", "c"}).node, 0);
+  EXPECT_EQ(PlanKindName(PlanKind::kSubscribe), "subscribe");
+  EXPECT_EQ(PlanKindName(PlanKind::kReject), "reject");
   const Plan denied = On(*single_, {"DEBUG", "SLEEP", "1"});
   EXPECT_EQ(denied.kind, PlanKind::kReject);
   EXPECT_THAT(std::string(denied.reason), StartsWith("-NOPERM weir: 'debug' is denied"));

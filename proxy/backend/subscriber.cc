@@ -1,0 +1,343 @@
+// What a worker subscribes to: wishes of clients, and the commands that fulfil them.
+#include "proxy/backend/subscriber.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "plugins/text.h"
+#include "proxy/backend/upstream.h"
+#include "resp/reply_writer.h"
+
+namespace weir {
+namespace {
+
+// In Verb's and ChannelKind's order.
+constexpr std::string_view kCommandNames[2][kChannelKinds] = {
+    {"SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE"},
+    {"UNSUBSCRIBE", "PUNSUBSCRIBE", "SUNSUBSCRIBE"},
+};
+
+}  // namespace
+
+Subscriber::Subscriber(LoopContext* context, Upstream* upstream, SubscriptionCounts* counts,
+                       LinkKey key, size_t message_bytes_max)
+    : context_(context),
+      upstream_(upstream),
+      counts_(counts),
+      link_(context, this, &upstream->config(), std::move(key), message_bytes_max),
+      used_ms_(context->NowMs()) {
+  push_byte_ = ChunkRef(context->chunks.TakeSmall(1));
+  push_byte_->data()[0] = '>';
+  push_byte_->used = 1;
+}
+
+Subscriber::~Subscriber() {
+  for (ChannelMap& map : channels_) {
+    for (auto& [name, channel] : map) SetHeld(channel.get(), false);
+  }
+}
+
+// ---- channels
+
+Channel* Subscriber::Find(ChannelKind kind, std::string_view name) {
+  const ChannelMap& map = channels_[static_cast<size_t>(kind)];
+  const auto at = map.find(name);
+  return at == map.end() ? nullptr : at->second.get();
+}
+
+Channel* Subscriber::FindOrMake(ChannelKind kind, std::string_view name) {
+  if (Channel* known = Find(kind, name)) return known;
+  auto channel = std::make_unique<Channel>();
+  channel->subscriber = this;
+  channel->kind = kind;
+  channel->name = std::string(name);
+  Channel* const raw = channel.get();
+  channels_[static_cast<size_t>(kind)].emplace(raw->name, std::move(channel));
+  return raw;
+}
+
+void Subscriber::EraseIfUnused(Channel* channel) {
+  if (channel->wanted() || channel->held || channel->in_flight != 0) return;
+  channels_[static_cast<size_t>(channel->kind)].erase(std::string_view(channel->name));
+}
+
+void Subscriber::SetHeld(Channel* channel, bool held) {
+  if (channel->held == held) return;
+  channel->held = held;
+  const int64_t n = held ? 1 : -1;
+  (channel->kind == ChannelKind::kPattern ? context_->stats.subscribed_patterns
+                                          : context_->stats.subscribed_channels)
+      .Add(n);
+  counts_->Add(channel->kind, channel->name, 0, n);
+}
+
+bool Subscriber::unused() const {
+  return waiting_.empty() &&
+         std::all_of(channels_.begin(), channels_.end(), [](const ChannelMap& map) {
+           return std::none_of(map.begin(), map.end(),
+                               [](const auto& entry) { return entry.second->wanted(); });
+         });
+}
+
+// ---- wishes
+
+Subscriber::WishPtr Subscriber::Want(SubscriptionClient* client, ChannelKind kind,
+                                     const std::vector<std::string_view>& names) {
+  auto wish = std::make_shared<Wish>();
+  wish->client = client;
+  used_ms_ = wish->since_ms = context_->NowMs();
+  const int64_t timeout_ms = upstream_->config().request_timeout_ms;
+  if (timeout_ms != 0) wish->deadline_ms = wish->since_ms + static_cast<uint64_t>(timeout_ms);
+  for (const std::string_view name : names) {
+    Channel* channel = FindOrMake(kind, name);
+    ++channel->wishes;
+    wish->channels.push_back(channel);
+  }
+  link_.Open(upstream_->snapshot().topology->node(0));
+  Evaluate(wish);
+  if (!wish->settled) {
+    wish->at = waiting_.insert(waiting_.end(), wish);
+    wish->listed = true;
+  }
+  return wish;
+}
+
+void Subscriber::Drop(const WishPtr& wish) {
+  wish->client = nullptr;
+  std::vector<Channel*> channels = std::exchange(wish->channels, {});
+  for (Channel* channel : channels) --channel->wishes;
+  if (!wish->settled) {
+    // Whoever else waits for the same command asks for itself if it is refused.
+    wish->settled = true;
+    Unlist(wish);
+  }
+  ReleaseUnwanted(nullptr, channels);
+}
+
+// Settles the wish if all of its channels are held, or waits for the command that makes them so,
+// which is sent if none was.
+void Subscriber::Evaluate(const WishPtr& wish) {
+  if (wish->settled) return;
+  uint64_t last = 0;
+  std::vector<Channel*> missing;
+  for (Channel* channel : wish->channels) {
+    // Were it left and asked for again just now, messages in between would be missed.
+    if (channel->held && channel->asked && channel->in_flight == 0) continue;
+    if (channel->asked) {
+      last = std::max(last, channel->last_command);
+    } else {
+      missing.push_back(channel);
+    }
+  }
+  if (missing.empty() && last == 0) return Settle(wish, "");
+  if (!link_.ready()) {
+    const auto age_max_ms = static_cast<uint64_t>(upstream_->config().offline_queue_age_max_ms);
+    if (down_since_ms_ != 0 && context_->NowMs() - down_since_ms_ >= age_max_ms) {
+      return Settle(wish, DownLine());
+    }
+    stranded_.push_back(wish);
+    return;
+  }
+  if (missing.empty()) {
+    commands_[last - first_command_].waiting.push_back(wish);
+    return;
+  }
+  const ChannelKind kind = missing.front()->kind;
+  Command& command = SendCommand(Verb::kSubscribe, kind, std::move(missing));
+  command.owner = wish;
+  command.waiting.push_back(wish);
+}
+
+void Subscriber::Settle(const WishPtr& wish, std::string_view error) {
+  if (wish->settled) return;
+  wish->settled = true;
+  wish->error = std::string(error);
+  Unlist(wish);
+  if (wish->client != nullptr) wish->client->OnSettled();
+}
+
+void Subscriber::Unlist(const WishPtr& wish) {
+  if (std::exchange(wish->listed, false)) waiting_.erase(wish->at);
+}
+
+const UpstreamConfig& Subscriber::config() const { return upstream_->config(); }
+
+std::string Subscriber::DownLine() const {
+  return Concat("-DOWN weir: no connection to ", link_.address(), ": ",
+                cause_.empty() ? std::string_view("not connected") : std::string_view(cause_));
+}
+
+// ---- commands
+
+Subscriber::Command& Subscriber::SendCommand(Verb verb, ChannelKind kind,
+                                             std::vector<Channel*> channels) {
+  Command& command = commands_.emplace_back();
+  const uint64_t number = first_command_ + commands_.size() - 1;
+  command.verb = verb;
+  command.kind = kind;
+  command.restores = false;
+  command.sent_ms = context_->NowMs();
+  std::string request;
+  if (verb == Verb::kPing) {
+    AppendRequest(&request, {"PING"});
+  } else {
+    // Each once, as each gets one acknowledgement.
+    std::erase_if(channels, [number](Channel* channel) {
+      return std::exchange(channel->last_command, number) == number;
+    });
+    AppendRequestHeader(&request, channels.size() + 1);
+    AppendRequestArg(&request,
+                     kCommandNames[static_cast<size_t>(verb)][static_cast<size_t>(kind)]);
+    for (Channel* channel : channels) {
+      AppendRequestArg(&request, channel->name);
+      channel->asked = verb == Verb::kSubscribe;
+      ++channel->in_flight;
+    }
+  }
+  command.channels = std::move(channels);
+  link_.Send(request);
+  return command;
+}
+
+// The oldest command has had its last reply; `error` is that of a refusal, with its '-'.
+void Subscriber::EndCommand(std::string_view error) {
+  Command command = std::move(commands_.front());
+  commands_.pop_front();
+  const uint64_t number = first_command_++;
+  for (Channel* channel : command.channels) {
+    --channel->in_flight;
+    // Refused: what was before stays, unless a later command says otherwise.
+    if (!error.empty() && channel->last_command == number) channel->asked = channel->held;
+  }
+  if (!error.empty() && command.restores) OnRestoreRefused(command);
+  if (command.owner != nullptr && !error.empty()) Settle(command.owner, error);
+  for (const WishPtr& wish : command.waiting) {
+    if (wish->channels.empty()) {
+      Settle(wish, "");
+    } else {
+      Evaluate(wish);
+    }
+  }
+  // Those that became unwanted while they were asked for.
+  if (command.verb == Verb::kSubscribe) {
+    ReleaseUnwanted(nullptr, command.channels);
+  } else {
+    for (Channel* channel : command.channels) EraseIfUnused(channel);
+  }
+}
+
+// What was allowed before is so no more. Redis closes the clients whose rights were taken away.
+void Subscriber::OnRestoreRefused(Command& command) {
+  if (command.channels.size() > 1) {
+    // Which of them is it?
+    for (Channel* channel : command.channels) {
+      if (!channel->asked && channel->client_count() != 0) SendCommand(Verb::kSubscribe, command.kind, {channel}).restores = true;
+    }
+    return;
+  }
+  for (Channel* channel : command.channels) {
+    for (const auto& clients : channel->clients) {
+      for (SubscriptionClient* client : clients) client->OnSubscriptionLost();
+    }
+  }
+}
+
+// ---- clients
+
+void Subscriber::Join(Channel* channel, SubscriptionClient* client, int protocol_version) {
+  channel->clients[protocol_version == 3 ? 1 : 0].insert(client);
+  counts_->Add(channel->kind, channel->name, 1, 0);
+}
+
+void Subscriber::Leave(Channel* channel, SubscriptionClient* client) {
+  if (channel->clients[0].erase(client) + channel->clients[1].erase(client) == 0) return;
+  counts_->Add(channel->kind, channel->name, -1, 0);
+}
+
+Subscriber::WishPtr Subscriber::ReleaseUnwanted(SubscriptionClient* client,
+                                                const std::vector<Channel*>& channels) {
+  std::vector<Channel*> leaving;
+  std::vector<Channel*> unused;
+  for (Channel* channel : channels) {
+    if (channel->wanted()) continue;
+    (link_.ready() && channel->asked ? leaving : unused).push_back(channel);
+  }
+  // Named twice, it is erased once.
+  std::sort(unused.begin(), unused.end());
+  unused.erase(std::unique(unused.begin(), unused.end()), unused.end());
+  for (Channel* channel : unused) EraseIfUnused(channel);
+  if (leaving.empty()) return nullptr;
+  const ChannelKind kind = leaving.front()->kind;
+  Command& command = SendCommand(Verb::kUnsubscribe, kind, std::move(leaving));
+  if (client == nullptr) return nullptr;
+  auto wish = std::make_shared<Wish>();
+  wish->client = client;
+  wish->since_ms = context_->NowMs();
+  command.waiting.push_back(wish);
+  return wish;
+}
+
+void Subscriber::SwitchProtocol(Channel* channel, SubscriptionClient* client,
+                                int protocol_version) {
+  const size_t to = protocol_version == 3 ? 1 : 0;
+  if (channel->clients[1 - to].erase(client) != 0) channel->clients[to].insert(client);
+}
+
+Subscriber::WishPtr Subscriber::Fence(SubscriptionClient* client) {
+  if (!link_.ready()) return nullptr;
+  auto wish = std::make_shared<Wish>();
+  wish->client = client;
+  wish->since_ms = context_->NowMs();
+  SendCommand(Verb::kPing, ChannelKind::kChannel, {}).waiting.push_back(wish);
+  return wish;
+}
+
+// ---- time
+
+void Subscriber::FailWaiting(uint64_t now_ms) {
+  const auto age_max_ms = static_cast<uint64_t>(upstream_->config().offline_queue_age_max_ms);
+  bool any = false;
+  // The oldest first, so the first that may wait ends it.
+  while (!waiting_.empty()) {
+    const WishPtr wish = waiting_.front();
+    if (!link_.ready() && now_ms - wish->since_ms >= age_max_ms) {
+      if (down_since_ms_ == 0) down_since_ms_ = wish->since_ms;
+      Settle(wish, DownLine());
+    } else if (wish->deadline_ms != 0 && now_ms >= wish->deadline_ms) {
+      context_->stats.requests_timed_out.Add();
+      Settle(wish, Concat("-TIMEOUT weir: no answer from ", link_.address(), " in ",
+                          upstream_->config().request_timeout_ms, " ms"));
+    } else {
+      break;
+    }
+    any = true;
+  }
+  if (any) std::erase_if(stranded_, [](const WishPtr& wish) { return wish->settled; });
+}
+
+void Subscriber::OnTick(uint64_t now_ms) {
+  link_.OnTick(now_ms);
+  FailWaiting(now_ms);
+  const UpstreamConfig& config = upstream_->config();
+  if (!unused()) used_ms_ = now_ms;
+  const auto idle_ms = static_cast<uint64_t>(config.idle_link_timeout_ms);
+  if (idle_ms != 0 && now_ms - used_ms_ > idle_ms && !link_.idle()) {
+    link_.Close();
+    std::deque<Command> commands;
+    ForgetConnection(&commands);
+  }
+  if (!link_.ready()) return;
+  const auto timeout_ms = static_cast<uint64_t>(config.request_timeout_ms);
+  if (timeout_ms != 0 && !commands_.empty() &&
+      std::max(commands_.front().sent_ms, link_.last_read_ms()) + timeout_ms <= now_ms) {
+    return link_.Break(Concat("not a byte came in ", timeout_ms, " ms"));
+  }
+  const auto interval_ms = static_cast<uint64_t>(config.health_check_interval_ms);
+  if (interval_ms != 0 && commands_.empty() &&
+      now_ms - std::max(link_.last_read_ms(), last_ping_ms_) >= interval_ms) {
+    last_ping_ms_ = now_ms;
+    SendCommand(Verb::kPing, ChannelKind::kChannel, {});
+  }
+}
+
+}  // namespace weir

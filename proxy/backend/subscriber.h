@@ -1,0 +1,197 @@
+// Subscribes once to what many clients want, and hands each message to all of them.
+//
+// There is one for each worker, upstream and credentials. A channel is subscribed to upstream for
+// its first client and unsubscribed from after its last:
+//
+//                       a client wants it: SUBSCRIBE is sent
+//        (not known) ------------------------------------------> asked
+//             ^                                                    | acknowledged
+//             | acknowledged                                       v
+//          leaving <------------------------------------------- held
+//                       nobody wants it any more: UNSUBSCRIBE is sent
+//
+// Commands upstream stand in one queue in the order of their replies. A client's SUBSCRIBE is a
+// Wish: it is settled when upstream has acknowledged all of its channels, or refused one of them,
+// and until it is dropped it keeps its channels wanted. All its new channels are asked for in one
+// command, since Redis refuses a command as a whole.
+//
+// After a break all channels that are wanted are subscribed to again. What was published meanwhile
+// is lost to the clients: that gap is counted, or they are closed, as on_subscriber_loss says.
+//
+// Messages of one channel that stand one behind the other are handed on together, as one slice of
+// the chunk that they were read into. Redis' RESP2 and RESP3 messages differ in their first byte: it
+// is changed in place where all receivers speak RESP3, and in a copy for all of them together where
+// some do not.
+#ifndef WEIR_PROXY_BACKEND_SUBSCRIBER_H_
+#define WEIR_PROXY_BACKEND_SUBSCRIBER_H_
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <list>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "proxy/backend/subscriber_link.h"
+#include "proxy/backend/subscription_counts.h"
+#include "resp/pubsub_frame.h"
+
+namespace weir {
+
+class Subscriber;
+class Upstream;
+struct UpstreamConfig;
+
+// A client's part. None of these calls may subscribe, unsubscribe or close the session before it
+// returns.
+class SubscriptionClient {
+ public:
+  // Whole messages in the client's protocol; `bytes` of `chunk` are to be shared.
+  virtual void OnMessages(Chunk* chunk, std::string_view bytes, uint32_t messages) = 0;
+  // Two parts of one message.
+  virtual void OnMessage(const Slice& head, const Slice& rest) = 0;
+  // A wish, an unsubscription or a fence was settled.
+  virtual void OnSettled() = 0;
+  // Its subscriptions cannot be kept up: it is to be closed.
+  virtual void OnSubscriptionLost() = 0;
+  // A message was larger than it may have unread.
+  virtual void OnMessageTooLarge() = 0;
+
+ protected:
+  ~SubscriptionClient() = default;
+};
+
+// Lives as long as it is wanted, asked for or held.
+struct Channel {
+  Subscriber* subscriber;
+  ChannelKind kind;
+  bool asked = false;     // what the last command that was sent about it makes of it
+  bool held = false;      // what the last reply says
+  uint32_t in_flight = 0;  // commands about it without a reply
+  uint32_t wishes = 0;
+  uint64_t last_command = 0;  // number of the last one
+  std::string name;
+  // By protocol: [0] RESP2, [1] RESP3.
+  std::array<absl::flat_hash_set<SubscriptionClient*>, 2> clients;
+
+  size_t client_count() const { return clients[0].size() + clients[1].size(); }
+  bool wanted() const { return wishes != 0 || client_count() != 0; }
+};
+
+class Subscriber final : private SubscriberLinkOwner {
+ public:
+  // What a client waits for. The client shares it with the subscriber and forgets it by Drop().
+  struct Wish {
+    SubscriptionClient* client = nullptr;  // null: forgotten
+    std::vector<Channel*> channels;        // wanted until Drop; empty: it unsubscribes
+    uint64_t deadline_ms = 0;              // 0: none
+    uint64_t since_ms = 0;
+    bool settled = false;
+    std::list<std::shared_ptr<Wish>>::iterator at;  // in waiting_, while it is listed
+    bool listed = false;
+    std::string error;  // settled, but refused: an error with its '-', without CRLF
+  };
+  using WishPtr = std::shared_ptr<Wish>;
+
+  // All outlive it.
+  Subscriber(LoopContext* context, Upstream* upstream, SubscriptionCounts* counts, LinkKey key,
+             size_t message_bytes_max);
+  ~Subscriber();
+
+  // Wants these channels for `client`; duplicates are welcome. May be settled already.
+  WishPtr Want(SubscriptionClient* client, ChannelKind kind,
+               const std::vector<std::string_view>& names);
+  void Drop(const WishPtr& wish);
+
+  // REQUIRES: the channel is wanted, by a wish of the client's.
+  void Join(Channel* channel, SubscriptionClient* client, int protocol_version);
+  // The channel may be gone afterwards, once ReleaseUnwanted is called.
+  void Leave(Channel* channel, SubscriptionClient* client);
+  // Unsubscribes from those of them that nobody wants. Null: there was nothing to tell upstream;
+  // otherwise it is settled when upstream has done it. The channels are no longer the caller's.
+  WishPtr ReleaseUnwanted(SubscriptionClient* client, const std::vector<Channel*>& channels);
+  void SwitchProtocol(Channel* channel, SubscriptionClient* client, int protocol_version);
+  // Settled when all messages published before it have been handed on. Null: nothing to wait for.
+  WishPtr Fence(SubscriptionClient* client);
+
+  void OnTick(uint64_t now_ms);
+  // Nobody wants anything of it.
+  bool unused() const;
+  // Closes the connection; nothing of it is in the loop any more once gone() says so.
+  void Close() { link_.Close(); }
+  bool gone() const { return link_.gone(); }
+  const UpstreamConfig& config() const;
+
+ private:
+  enum class Verb : uint8_t { kSubscribe, kUnsubscribe, kPing };
+  // A command upstream without all of its replies.
+  struct Command {
+    Verb verb;
+    ChannelKind kind;
+    bool restores;  // after a break: nobody waits for it, those who have it already rely on it
+    std::vector<Channel*> channels;
+    size_t acknowledged = 0;
+    uint64_t sent_ms;
+    WishPtr owner;                 // whose error it is, if refused
+    std::vector<WishPtr> waiting;  // all who wait for it, the owner among them
+  };
+  using ChannelMap = absl::flat_hash_map<std::string_view, std::unique_ptr<Channel>, NameHash>;
+
+  // subscriber.cc: wishes and commands.
+  Channel* Find(ChannelKind kind, std::string_view name);
+  Channel* FindOrMake(ChannelKind kind, std::string_view name);
+  void EraseIfUnused(Channel* channel);
+  void Evaluate(const WishPtr& wish);
+  void Settle(const WishPtr& wish, std::string_view error);
+  void Unlist(const WishPtr& wish);
+  Command& SendCommand(Verb verb, ChannelKind kind, std::vector<Channel*> channels);
+  void SetHeld(Channel* channel, bool held);
+  void EndCommand(std::string_view error);
+  void OnRestoreRefused(Command& command);
+  void FailWaiting(uint64_t now_ms);
+  std::string DownLine() const;
+
+  // subscriber_messages.cc: what is read.
+  void OnLinkReady() override;
+  void OnFrame(const PubsubFrame& frame, Chunk* chunk, std::string_view bytes) override;
+  void OnFrameTooLarge(const PubsubFrame& frame) override;
+  void OnReadEnd() override { FlushRun(); }
+  void OnLinkDown(std::string_view cause, bool was_ready, std::string_view refused) override;
+  void TakeReply(const PubsubFrame& frame, std::string_view bytes);
+  void TakeMessage(const PubsubFrame& frame, Chunk* chunk, std::string_view bytes);
+  void FlushRun();
+  void HandOnToResp3(uint32_t messages);
+  void Restore();
+  bool ForgetConnection(std::deque<Command>* commands);
+  void LoseClients();
+
+  LoopContext* const context_;
+  Upstream* const upstream_;
+  SubscriptionCounts* const counts_;
+  SubscriberLink link_;
+  std::array<ChannelMap, kChannelKinds> channels_;
+  std::deque<Command> commands_;
+  uint64_t first_command_ = 1;  // the number of commands_.front()
+  std::list<WishPtr> waiting_;  // not settled, the oldest first
+  std::vector<WishPtr> stranded_;  // to be evaluated when the link is ready
+  uint64_t down_since_ms_ = 0;     // 0: not known to be down
+  uint64_t last_ping_ms_ = 0;
+  uint64_t used_ms_ = 0;  // when it was last not unused
+  std::string cause_;  // why it is down
+
+  // Messages of one channel that stand one behind the other in a chunk.
+  Channel* run_channel_ = nullptr;
+  Chunk* run_chunk_ = nullptr;
+  std::string_view run_;
+  std::vector<size_t> run_starts_;  // of its messages
+  ChunkRef push_byte_;              // ">"
+};
+
+}  // namespace weir
+
+#endif  // WEIR_PROXY_BACKEND_SUBSCRIBER_H_

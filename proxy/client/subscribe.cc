@@ -1,0 +1,171 @@
+// What the dispatcher and the session do about subscriptions: the commands themselves, what else a
+// subscriber may say, and numbers of receivers.
+#include <charconv>
+#include <utility>
+
+#include "plugins/text.h"
+#include "proxy/backend/upstream.h"
+#include "proxy/client/dispatcher.h"
+#include "proxy/client/receiver_counts.h"
+#include "proxy/client/request_task.h"
+#include "proxy/client/subscriptions.h"
+#include "proxy/worker.h"
+#include "resp/errors.h"
+#include "resp/reply_writer.h"
+
+namespace weir {
+namespace {
+
+// "psubscribe": a pattern; "sunsubscribe": a shard channel.
+ChannelKind KindOf(std::string_view command) {
+  if (command.front() == 'p') return ChannelKind::kPattern;
+  return command.starts_with("ss") || command.starts_with("sun") ? ChannelKind::kShard
+                                                                 : ChannelKind::kChannel;
+}
+
+bool Subscribes(std::string_view command) { return command.find("un") == std::string_view::npos; }
+
+// Redis sees whether there is such a command with so many arguments before it looks at the mode.
+bool IsKnown(const Plan& plan, const ParsedRequest& parsed) {
+  if (plan.entry == nullptr || plan.entry->spec == nullptr) return false;
+  const CommandSpec& spec = *plan.entry->spec;
+  const bool unknown_subcommand = !spec.subcommands.empty() && parsed.argc_declared > 1;
+  return !unknown_subcommand && spec.ArityAllows(parsed.argc_declared);
+}
+
+bool MaySayInSubscribedMode(const Plan& plan) {
+  const LocalCommand local = plan.entry->local;
+  return plan.kind == PlanKind::kSubscribe || local == LocalCommand::kPing ||
+         local == LocalCommand::kQuit || local == LocalCommand::kReset;
+}
+
+std::string SubscribedPong(const ParsedRequest& parsed) {
+  std::string reply;
+  ReplyWriter writer(&reply, 2);
+  writer.ArrayHeader(2);
+  writer.Bulk("pong");
+  writer.Bulk(parsed.argc > 1 ? parsed.arg(1) : std::string_view());
+  return reply;
+}
+
+}  // namespace
+
+// ---- the dispatcher's
+
+// What a subscriber says; nothing if it is to be handled as from any client.
+std::optional<bool> Dispatcher::WhileSubscribed(const Plan& plan, const Input& input) {
+  Subscriptions& subscriptions = *session_.subscriptions_;
+  if (plan.kind != PlanKind::kSubscribe && subscriptions.busy()) {
+    subscriptions.HoldInput();
+    return false;
+  }
+  if (plan.entry != nullptr && plan.entry->local == LocalCommand::kReset &&
+      session_.on_links_ != 0) {
+    // What was asked before counts this client still.
+    session_.SetPause(Pause::kOrder);
+    return false;
+  }
+  if (session_.conversation_.protocol_version != 2) return std::nullopt;
+  if (!subscriptions.subscribed() || !IsKnown(plan, input.parsed)) return std::nullopt;
+  if (!MaySayInSubscribedMode(plan)) {
+    return Refuse(plan.entry,
+                  Concat("-ERR Can't execute '", plan.entry->spec->name,
+                         "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are "
+                         "allowed in this context"),
+                  input);
+  }
+  if (plan.entry->local != LocalCommand::kPing || input.parsed.argc > 2 || input.tail != nullptr) {
+    return std::nullopt;
+  }
+  const bool silent = TakeSilence();
+  Request* request = session_.Push(plan.entry);
+  request->silent = silent;
+  request->request_bytes = input.parsed.wire.size();
+  session_.AnswerAt(request, SubscribedPong(input.parsed));
+  return true;
+}
+
+bool Dispatcher::Subscribe(const Plan& plan, const Input& input) {
+  const ParsedRequest& parsed = input.parsed;
+  const std::string& command = plan.entry->spec->name;
+  if (!plan.entry->spec->ArityAllows(parsed.argc_declared)) {
+    return Refuse(plan.entry, ErrorText(RedisError::kWrongArgCount, command), input);
+  }
+  const LimitsConfig& limits = worker_.config().limits;
+  if (input.tail != nullptr) {
+    return Refuse(plan.entry,
+                  Concat("-ERR weir: weir answers this command itself and takes no more than ",
+                         limits.request_buffer_bytes_max, " bytes of it"),
+                  input);
+  }
+  std::vector<std::string_view> names;
+  for (uint32_t i = 1; i < parsed.argc; ++i) names.push_back(parsed.arg(i));
+  Subscriptions& subscriptions = session_.MakeSubscriptions();
+  const bool subscribes = Subscribes(command);
+  if (subscribes && subscriptions.count_max() + names.size() >
+                        static_cast<size_t>(limits.client_subscriptions_max)) {
+    return Refuse(plan.entry,
+                  Concat("-ERR weir: a client may subscribe to no more than ",
+                         limits.client_subscriptions_max,
+                         " channels and patterns (client_subscriptions_max)"),
+                  input);
+  }
+  const bool silent = TakeSilence();
+  Request* request = session_.Push(plan.entry);
+  request->request_bytes = parsed.wire.size();
+  if (subscribes) {
+    subscriptions.Subscribe(request, silent, KindOf(command), names);
+  } else {
+    subscriptions.Unsubscribe(request, silent, KindOf(command), names);
+  }
+  session_.Schedule();
+  if (session_.unanswered_ >= worker_.depth_max()) session_.SetPause(Pause::kDepth);
+  return true;
+}
+
+// Its own message comes before its reply, and both behind all replies before.
+bool Dispatcher::PublishesToItself(const Plan& plan, const Input& input) const {
+  if (plan.entry == nullptr || !plan.entry->counts_receivers || input.parsed.argc < 3) return false;
+  const std::optional<ChannelKind> kind = PublishKind(plan.entry->spec->name);
+  return kind.has_value() && session_.subscriptions_->Hears(*kind, input.parsed.arg(1));
+}
+
+void Dispatcher::CorrectCount(const Plan& plan, const Input& input, RequestTask* task) {
+  task->ask.finish = ReceiverCorrection(&worker_.CountsOf(session_.listener_),
+                                        plan.entry->spec->name, ArgList(input.parsed));
+  if (session_.subscriptions_ == nullptr || !PublishesToItself(plan, input)) return;
+  task->awaits_messages = true;
+  task->ask.serial = true;
+  session_.SetPause(Pause::kAsk);
+}
+
+// ---- the session's
+
+Subscriptions& Session::MakeSubscriptions() {
+  if (subscriptions_ == nullptr) subscriptions_ = std::make_unique<Subscriptions>(this);
+  return *subscriptions_;
+}
+
+// False: the session is closed.
+bool Session::RunSubscriptions() {
+  subscriptions_->OnReplySaid();
+  subscriptions_->Run();
+  if (subscriptions_->CloseIfLost()) return false;
+  if (subscriptions_->unused()) subscriptions_.reset();
+  return true;
+}
+
+// The messages that go before its reply are said.
+void Session::FinishAwaited(Request& request) {
+  static_cast<RequestTask&>(*request.extra).awaits_messages = false;
+  FinishCollected(request);
+  Finish(request);
+}
+
+bool Session::subscribed() const { return subscriptions_ != nullptr && subscriptions_->subscribed(); }
+
+void Session::SweepSubscriptions(uint64_t now_ms) {
+  if (subscriptions_ != nullptr) subscriptions_->Sweep(now_ms);
+}
+
+}  // namespace weir

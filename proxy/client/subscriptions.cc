@@ -1,0 +1,360 @@
+#include "proxy/client/subscriptions.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "proxy/backend/upstream.h"
+#include "proxy/client/glob.h"
+#include "proxy/client/session.h"
+#include "proxy/worker.h"
+#include "resp/reply_writer.h"
+
+namespace weir {
+namespace {
+
+// In ChannelKind's order.
+constexpr std::string_view kSubscribed[] = {"subscribe", "psubscribe", "ssubscribe"};
+constexpr std::string_view kUnsubscribed[] = {"unsubscribe", "punsubscribe", "sunsubscribe"};
+
+bool AllSettled(const std::vector<Subscriber::WishPtr>& wishes) {
+  return std::all_of(wishes.begin(), wishes.end(),
+                     [](const Subscriber::WishPtr& wish) { return wish->settled; });
+}
+
+}  // namespace
+
+Subscriptions::Subscriptions(Session* session) : session_(session) {}
+
+Subscriptions::~Subscriptions() {
+  for (Command& command : commands_) {
+    for (const Subscriber::WishPtr& wish : command.wishes) {
+      if (command.subscribes) command.subscriber->Drop(wish);
+      wish->client = nullptr;
+    }
+  }
+  for (Fence& fence : fences_) {
+    for (const Subscriber::WishPtr& wish : fence.wishes) wish->client = nullptr;
+  }
+  LeaveAll(nullptr);
+}
+
+size_t Subscriptions::count_max() const {
+  size_t max = 0;
+  for (const Command& command : commands_) {
+    if (command.subscribes) max += command.names.size();
+  }
+  for (const Names& names : names_) max += names.size();
+  return max;
+}
+
+// ---- commands
+
+void Subscriptions::Subscribe(Request* request, bool silent, ChannelKind kind,
+                              const std::vector<std::string_view>& names) {
+  Command& command = commands_.emplace_back();
+  command.request = request;
+  command.kind = kind;
+  command.subscribes = true;
+  command.silent = silent;
+  command.names.assign(names.begin(), names.end());
+  if (session_->on_links_ == 0 && fences_.empty()) Want(command);
+}
+
+void Subscriptions::Want(Command& command) {
+  command.begun = true;
+  Worker& worker = *session_->worker_;
+  const int listener = session_->listener_;
+  command.subscriber = worker.subscribers().Get(
+      &worker.UpstreamOf(listener), &worker.CountsOf(listener), session_->group_->key());
+  if (command.subscriber == nullptr) {
+    command.reply = worker.TooManyLinksLine(listener) + "\r\n";
+    return;
+  }
+  command.wishes.push_back(command.subscriber->Want(
+      this, command.kind, std::vector<std::string_view>(command.names.begin(), command.names.end())));
+}
+
+void Subscriptions::Unsubscribe(Request* request, bool silent, ChannelKind kind,
+                                const std::vector<std::string_view>& names) {
+  Command& command = commands_.emplace_back();
+  command.request = request;
+  command.kind = kind;
+  command.subscribes = false;
+  command.silent = silent;
+  command.names.assign(names.begin(), names.end());
+}
+
+void Subscriptions::Run() {
+  EndFences();
+  while (!commands_.empty() && commands_.front().request == session_->head_) {
+    Command& command = commands_.front();
+    if (!Perform(command)) break;
+    Request* const request = command.request;
+    const std::string reply = std::move(command.reply);
+    request->silent = command.silent && reply.starts_with('-');
+    commands_.pop_front();
+    session_->AnswerAt(request, reply);
+  }
+  NoteSubscribed();
+  if (!busy() && std::exchange(holds_input_, false)) session_->ClearPause(Pause::kAsk);
+}
+
+void Subscriptions::HoldInput() {
+  holds_input_ = true;
+  session_->SetPause(Pause::kAsk);
+}
+
+// False: it has to wait.
+bool Subscriptions::Perform(Command& command) {
+  if (!command.begun) command.subscribes ? Want(command) : Leave(command);
+  if (!AllSettled(command.wishes)) return false;
+  if (!command.subscribes || command.subscriber == nullptr) return true;
+  const Subscriber::WishPtr wish = command.wishes.front();
+  if (!wish->error.empty()) {
+    command.reply = wish->error + "\r\n";
+  } else {
+    Join(command);
+  }
+  command.subscriber->Drop(wish);
+  return true;
+}
+
+void Subscriptions::Join(Command& command) {
+  const int protocol_version = session_->conversation_.protocol_version;
+  Names& names = names_[static_cast<size_t>(command.kind)];
+  ReplyWriter reply(&command.reply, protocol_version);
+  for (Channel* channel : command.wishes.front()->channels) {
+    if (names.try_emplace(channel->name, Joined{channel, joined_}).second) {
+      ++joined_;
+      channel->subscriber->Join(channel, this, protocol_version);
+    }
+    reply.PushHeader(3);
+    reply.Bulk(kSubscribed[static_cast<size_t>(command.kind)]);
+    reply.Bulk(channel->name);
+    reply.Integer(static_cast<int64_t>(
+        command.kind == ChannelKind::kShard
+            ? count(ChannelKind::kShard)
+            : count(ChannelKind::kChannel) + count(ChannelKind::kPattern)));
+  }
+}
+
+void Subscriptions::Leave(Command& command) {
+  command.begun = true;
+  Names& names = names_[static_cast<size_t>(command.kind)];
+  ReplyWriter reply(&command.reply, session_->conversation_.protocol_version);
+  std::vector<Channel*> left;
+  const auto say = [&](const std::string* name) {
+    reply.PushHeader(3);
+    reply.Bulk(kUnsubscribed[static_cast<size_t>(command.kind)]);
+    name != nullptr ? reply.Bulk(*name) : reply.Null();
+    reply.Integer(static_cast<int64_t>(
+        command.kind == ChannelKind::kShard
+            ? count(ChannelKind::kShard)
+            : count(ChannelKind::kChannel) + count(ChannelKind::kPattern)));
+  };
+  const auto leave = [&](const std::string& name) {
+    const auto at = names.find(name);
+    if (at == names.end()) return;
+    left.push_back(at->second.channel);
+    names.erase(at);
+  };
+  if (!command.names.empty()) {
+    for (const std::string& name : command.names) {
+      leave(name);
+      say(&name);
+    }
+  } else if (names.empty()) {
+    say(nullptr);
+  } else {
+    for (Channel* channel : InOrder(command.kind)) {
+      leave(channel->name);
+      say(&channel->name);
+    }
+  }
+  LeaveChannels(std::move(left), &command.wishes);
+}
+
+std::vector<Channel*> Subscriptions::InOrder(ChannelKind kind) const {
+  std::vector<Joined> joined;
+  for (const auto& [name, one] : names_[static_cast<size_t>(kind)]) joined.push_back(one);
+  std::sort(joined.begin(), joined.end(),
+            [](const Joined& a, const Joined& b) { return a.order < b.order; });
+  std::vector<Channel*> channels;
+  for (const Joined& one : joined) channels.push_back(one.channel);
+  return channels;
+}
+
+// They are of one kind, and no more in names_. `wishes`: null, or gets what has to be waited for.
+void Subscriptions::LeaveChannels(std::vector<Channel*> channels,
+                                  std::vector<Subscriber::WishPtr>* wishes) {
+  // Usually all are of one subscriber; after an AUTH there may be several.
+  while (!channels.empty()) {
+    Subscriber* const subscriber = channels.front()->subscriber;
+    const auto others = std::partition(
+        channels.begin(), channels.end(),
+        [subscriber](const Channel* channel) { return channel->subscriber == subscriber; });
+    const std::vector<Channel*> its(channels.begin(), others);
+    channels.erase(channels.begin(), others);
+    for (Channel* channel : its) subscriber->Leave(channel, this);
+    Subscriber::WishPtr wish = subscriber->ReleaseUnwanted(wishes == nullptr ? nullptr : this, its);
+    if (wish != nullptr) wishes->push_back(std::move(wish));
+  }
+}
+
+void Subscriptions::Reset(Request* request, std::string reply) {
+  Fence fence = {request, {}, std::move(reply)};
+  LeaveAll(&fence.wishes);
+  resetting_ = true;
+  fences_.push_back(std::move(fence));
+  session_->Schedule();
+}
+
+void Subscriptions::LeaveAll(std::vector<Subscriber::WishPtr>* wishes) {
+  for (size_t kind = 0; kind < kChannelKinds; ++kind) {
+    std::vector<Channel*> channels = InOrder(static_cast<ChannelKind>(kind));
+    names_[kind].clear();
+    LeaveChannels(std::move(channels), wishes);
+  }
+  NoteSubscribed();
+}
+
+void Subscriptions::NoteSubscribed() {
+  if (counted_ == subscribed()) return;
+  counted_ = !counted_;
+  session_->worker_->context().stats.subscribers.Add(counted_ ? 1 : -1);
+}
+
+void Subscriptions::SwitchProtocol(int protocol_version) {
+  for (const Names& names : names_) {
+    for (const auto& [name, joined] : names) {
+      joined.channel->subscriber->SwitchProtocol(joined.channel, this, protocol_version);
+    }
+  }
+}
+
+void Subscriptions::OnSettled() { session_->Schedule(); }
+
+// ---- what it publishes itself
+
+bool Subscriptions::Hears(ChannelKind kind, std::string_view channel) const {
+  if (names_[static_cast<size_t>(kind)].contains(channel)) return true;
+  if (kind == ChannelKind::kShard) return false;
+  const Names& patterns = names_[static_cast<size_t>(ChannelKind::kPattern)];
+  return std::any_of(patterns.begin(), patterns.end(), [channel](const auto& pattern) {
+    return MatchesGlob(pattern.first, channel, GlobCase::kExact);
+  });
+}
+
+bool Subscriptions::Await(Request* request) {
+  Fence fence = {request, {}, ""};
+  std::vector<Subscriber*> asked;
+  for (const Names& names : names_) {
+    for (const auto& [name, joined] : names) {
+      Subscriber* const subscriber = joined.channel->subscriber;
+      if (std::find(asked.begin(), asked.end(), subscriber) != asked.end()) continue;
+      asked.push_back(subscriber);
+      Subscriber::WishPtr wish = subscriber->Fence(this);
+      if (wish != nullptr) fence.wishes.push_back(std::move(wish));
+    }
+  }
+  if (fence.wishes.empty()) return false;
+  fences_.push_back(std::move(fence));
+  return true;
+}
+
+void Subscriptions::EndFences() {
+  while (!fences_.empty() && AllSettled(fences_.front().wishes)) {
+    const Fence fence = std::move(fences_.front());
+    fences_.erase(fences_.begin());
+    if (fence.reply.empty()) {
+      session_->FinishAwaited(*fence.request);
+    } else {
+      resetting_ = false;
+      session_->AnswerAt(fence.request, fence.reply);
+    }
+  }
+}
+
+// ---- messages
+
+SliceQueue& Subscriptions::Output() {
+  const Request* head = session_->head_;
+  const bool mid_reply =
+      head != nullptr && head->reply_begun && !head->collect && !head->silent && !head->done;
+  return mid_reply || !waiting_.empty() ? waiting_ : session_->out_;
+}
+
+void Subscriptions::OnReplySaid() {
+  if (waiting_.empty()) return;
+  SliceQueue messages = std::move(waiting_);
+  waiting_ = SliceQueue();
+  SliceQueue& to = Output();
+  if (&to != &waiting_) {
+    to.Append(std::move(messages));
+  } else {
+    waiting_ = std::move(messages);
+  }
+}
+
+void Subscriptions::OnMessages(Chunk* chunk, std::string_view bytes, uint32_t) {
+  if (lost_ != Lost::kNo) return;
+  Output().Append(chunk, bytes);
+  CheckOutput();
+}
+
+void Subscriptions::OnMessage(const Slice& head, const Slice& rest) {
+  if (lost_ != Lost::kNo) return;
+  SliceQueue& to = Output();
+  to.Append(head.Share());
+  to.Append(rest.Share());
+  CheckOutput();
+}
+
+void Subscriptions::CheckOutput() {
+  session_->Schedule();
+  if (!session_->stream_.watches_write() && waiting_.empty()) [[likely]]
+    return;
+  // It does not keep up. Slices of few bytes must not keep whole chunks alive for long.
+  SliceQueue& out = session_->out_;
+  if (out.slices() > 2 * slices_compacted_ + kSlicesMin) {
+    out.Compact(session_->worker_->context().chunks);
+    slices_compacted_ = out.slices();
+  }
+  Sweep(NowMs());
+}
+
+void Subscriptions::Sweep(uint64_t now_ms) {
+  const LimitsConfig& limits = session_->worker_->config().limits;
+  const auto bytes = static_cast<int64_t>(session_->out_.bytes() + waiting_.bytes());
+  if (bytes > limits.subscriber_output_buffer_bytes_max) return Lose(Lost::kOutput);
+  if (bytes <= limits.subscriber_output_buffer_soft_bytes_max) {
+    over_soft_since_ms_ = 0;
+  } else if (over_soft_since_ms_ == 0) {
+    over_soft_since_ms_ = now_ms;
+  } else if (now_ms - over_soft_since_ms_ >
+             static_cast<uint64_t>(limits.subscriber_output_buffer_soft_s) * 1000) {
+    Lose(Lost::kOutput);
+  }
+}
+
+void Subscriptions::OnSubscriptionLost() { Lose(Lost::kUpstream); }
+
+void Subscriptions::Lose(Lost why) {
+  if (lost_ != Lost::kNo) return;
+  lost_ = why;
+  session_->Schedule();
+}
+
+uint64_t Subscriptions::NowMs() const { return session_->worker_->context().NowMs(); }
+
+bool Subscriptions::CloseIfLost() {
+  if (lost_ == Lost::kNo) return false;
+  WorkerStats& stats = session_->worker_->context().stats;
+  (lost_ == Lost::kOutput ? stats.clients_subscriber_output_closed
+                          : stats.clients_subscriber_lost_closed)
+      .Add();
+  session_->Close();
+  return true;
+}
+
+}  // namespace weir

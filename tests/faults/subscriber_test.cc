@@ -1,0 +1,178 @@
+// The connection on which weir subscribes breaks, at each byte of each phase: nothing hangs, nothing
+// is delivered twice, and what was missed is counted.
+#include <set>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "tests/faults/fault_fixture.h"
+
+namespace weir::harness {
+namespace {
+
+std::string Message(const std::string& channel, const std::string& text) {
+  return "*3\r\n" + Bulk("message") + Bulk(channel) + Bulk(text);
+}
+std::string Ack(const std::string& word, const std::string& name, int count) {
+  return "*3\r\n" + Bulk(word) + Bulk(name) + ":" + std::to_string(count) + "\r\n";
+}
+
+class SubscriberTest : public FaultTest,
+                       public ::testing::WithParamInterface<std::tuple<Direction, Breakage>> {
+ protected:
+  // Published straight to Redis until the client hears it, however long weir is away. Nothing may
+  // come twice, or out of order.
+  void ExpectWorks(RawClient* client, const std::string& channel) {
+    RawClient direct(redis_.port());
+    client->set_timeout_ms(50);
+    const Deadline deadline(kPatience_ms);
+    int64_t last = last_heard_;
+    while (last != published_ || published_ == last_heard_) {
+      ASSERT_FALSE(deadline.over()) << "nothing is delivered";
+      if (last == published_ || last == last_heard_) {
+        direct.Command({"PUBLISH", channel, std::to_string(++published_)});
+      }
+      const std::string frame = client->ReadFrame();
+      if (frame == kTimedOut) continue;
+      const Reply reply = ParseReply(frame);
+      ASSERT_EQ(reply.elements.size(), 3u) << Printable(frame);
+      const int64_t number = std::stoll(reply.elements[2].text);
+      ASSERT_GT(number, last) << "twice, or out of order";
+      last = number;
+    }
+    last_heard_ = last;
+    client->set_timeout_ms(kPatience_ms);
+  }
+
+  int64_t published_ = 0;
+  int64_t last_heard_ = 0;
+};
+
+INSTANTIATE_TEST_SUITE_P(Cut, SubscriberTest,
+                         ::testing::Combine(::testing::Values(Direction::kToServer,
+                                                              Direction::kToClient),
+                                            ::testing::Values(Breakage::kClose, Breakage::kReset)));
+
+// Connecting, first words, SUBSCRIBE, its acknowledgements, messages.
+TEST_P(SubscriberTest, AtEachByteFromTheFirstWordOn) {
+  const auto [direction, how] = GetParam();
+  for (size_t n = 1; n < 150; n += 1 + n / 40) {
+    RawClient client(weir_.port());
+    saboteur_.CutAfter(direction, n, how);
+    client.Send(Encode({"SUBSCRIBE", "one", "two"}));
+    ASSERT_EQ(client.ReadFrame(), Ack("subscribe", "one", 1)) << "cut after byte " << n;
+    ASSERT_EQ(client.ReadFrame(), Ack("subscribe", "two", 2)) << "cut after byte " << n;
+    published_ = last_heard_ = 0;
+    ASSERT_NO_FATAL_FAILURE(ExpectWorks(&client, "one")) << "cut after byte " << n;
+    ASSERT_NO_FATAL_FAILURE(ExpectWorks(&client, "two")) << "cut after byte " << n;
+    client.Send(Encode({"UNSUBSCRIBE", "one", "two"}));
+    std::string frame = client.ReadFrame();
+    while (frame.find("\r\nmessage\r\n") != frame.npos) frame = client.ReadFrame();
+    ASSERT_EQ(frame, Ack("unsubscribe", "one", 1)) << "cut after byte " << n;
+    ASSERT_EQ(client.ReadFrame(), Ack("unsubscribe", "two", 0)) << "cut after byte " << n;
+    ASSERT_EQ(client.Command({"PING"}), "+PONG\r\n");
+  }
+}
+
+TEST_P(SubscriberTest, InTheMidstOfMessages) {
+  const auto [direction, how] = GetParam();
+  if (direction == Direction::kToServer) return;  // nothing goes there meanwhile
+  RawClient client(weir_.port());
+  client.Command({"SUBSCRIBE", "c"});
+  RawClient direct(redis_.port());
+  std::set<std::string> heard;
+  for (size_t n = 1; n < 90; ++n) {
+    saboteur_.CutAfter(direction, n, how);
+    for (int i = 0; i < 5; ++i) {
+      direct.Command({"PUBLISH", "c", std::to_string(n) + "." + std::to_string(i)});
+    }
+    ASSERT_TRUE(Eventually([&] { return saboteur_.cut_done(); })) << n;
+    ASSERT_TRUE(Eventually([&] { return direct.Command({"PUBLISH", "c", "x"}) == ":1\r\n"; }));
+    for (;;) {
+      const std::string frame = client.ReadFrame();
+      const Reply reply = ParseReply(frame);
+      ASSERT_EQ(reply.elements.size(), 3u) << Printable(frame);
+      if (reply.elements[2].text == "x") break;
+      ASSERT_TRUE(heard.insert(reply.elements[2].text).second) << "twice: " << frame;
+    }
+  }
+  EXPECT_GE(std::stoi(weir_.Info("weir_subscriber_gaps")), 80);
+}
+
+class SubscriberLossTest : public ::testing::Test {
+ protected:
+  static WeirConfig Config(const std::string& url, const std::string& more) {
+    WeirConfig config;
+    config.url = url;
+    config.upstream = "reconnect_min_ms = 1\nreconnect_max_ms = 20\n" + more;
+    return config;
+  }
+  RedisServer redis_;
+  Saboteur saboteur_{redis_.port()};
+};
+
+TEST_F(SubscriberLossTest, ClosesTheClientsIfToldSo) {
+  WeirServer weir(Config(saboteur_.url(), "on_subscriber_loss = \"close\"\n"));
+  RawClient client(weir.port());
+  RawClient bystander(weir.port());
+  client.Command({"SUBSCRIBE", "c"});
+  saboteur_.Break(Breakage::kReset);
+  EXPECT_EQ(client.ReadUntilClose(), "");
+  EXPECT_EQ(bystander.Text({"PING"}), "PONG");
+  RawClient again(weir.port());
+  EXPECT_EQ(again.Command({"SUBSCRIBE", "c"}), Ack("subscribe", "c", 1));
+  EXPECT_EQ(bystander.Command({"PUBLISH", "c", "m"}), ":1\r\n");
+  EXPECT_EQ(again.ReadFrame(), Message("c", "m"));
+}
+
+// Redis goes, and comes again: the clients stay, and SUBSCRIBE says why it cannot.
+TEST_F(SubscriberLossTest, AServerThatIsAwayForLong) {
+  WeirServer weir(Config(redis_.url(), "offline_queue_age_max_ms = 300\n"));
+  RawClient client(weir.port());
+  client.Send(Encode({"SUBSCRIBE", "a", "b"}) + Encode({"PSUBSCRIBE", "p*"}));
+  client.ReadFrames(3);
+  redis_.Kill();
+  RawClient other(weir.port());
+  const std::string refusal = other.Command({"SUBSCRIBE", "c"});
+  EXPECT_TRUE(refusal.starts_with("-DOWN weir: no connection to " + redis_.address()))
+      << Printable(refusal);
+  EXPECT_EQ(other.Command({"PING"}), "+PONG\r\n");
+  // Leaving needs no server.
+  client.Send(Encode({"UNSUBSCRIBE", "b"}));
+  std::string frame = client.ReadFrame();
+  while (frame.find("unsubscribe") == frame.npos) frame = client.ReadFrame();
+  EXPECT_EQ(frame, Ack("unsubscribe", "b", 2));
+  redis_.Restart();
+  RawClient direct(redis_.port());
+  EXPECT_TRUE(Eventually([&] { return direct.Command({"PUBLISH", "a", "again"}) == ":1\r\n"; }));
+  EXPECT_EQ(direct.Command({"PUBLISH", "b", "no"}), ":0\r\n");
+  frame = client.ReadFrame();
+  while (frame.find("subscribe") != frame.npos) frame = client.ReadFrame();
+  EXPECT_EQ(frame, Message("a", "again"));
+  EXPECT_EQ(weir.Info("weir_subscriber_gaps"), "1");
+}
+
+// Nothing comes any more and nothing breaks: the health check finds out.
+TEST_F(SubscriberLossTest, ASilentServer) {
+  WeirServer weir(Config(saboteur_.url(),
+                         "request_timeout_ms = 300\nhealth_check_interval_ms = 100\n"
+                         "connect_timeout_ms = 300\n"));
+  RawClient client(weir.port());
+  client.Command({"SUBSCRIBE", "c"});
+  saboteur_.Blackhole(Direction::kToClient, true);
+  EXPECT_TRUE(Eventually([&] { return weir.Info("weir_subscriber_gaps") == "1"; }));
+  RawClient other(weir.port());
+  const std::string refusal = other.Command({"SUBSCRIBE", "d"});
+  EXPECT_TRUE(refusal.starts_with("-TIMEOUT weir: ") || refusal.starts_with("-DOWN weir: "))
+      << Printable(refusal);
+  saboteur_.Break(Breakage::kClose);
+  saboteur_.Blackhole(Direction::kToClient, false);
+  RawClient direct(redis_.port());
+  EXPECT_TRUE(Eventually([&] {
+    direct.Command({"PUBLISH", "c", "m"});
+    return !client.ReadAvailable(20).empty();
+  }));
+}
+
+}  // namespace
+}  // namespace weir::harness
