@@ -11,6 +11,7 @@ std::string Server::InfoText(int worker) {
   uint64_t pinned[] = {0, 0, 0, 0, 0, 0};
   uint64_t timed_out = 0, unknown = 0, retried = 0, denied = 0;
   uint64_t subscribers = 0, channels = 0, patterns = 0, delivered = 0, gaps = 0;
+  uint64_t bytes_shared = 0, bytes_copied = 0;
   std::string by_worker;
   for (const auto& w : workers_) {
     const WorkerStats& stats = w->stats();
@@ -32,6 +33,8 @@ std::string Server::InfoText(int worker) {
     patterns += stats.subscribed_patterns.Get();
     delivered += stats.messages_delivered.Get();
     gaps += stats.subscriber_gaps.Get();
+    bytes_shared += stats.message_bytes_shared.Get();
+    bytes_copied += stats.message_bytes_copied.Get();
     if (!by_worker.empty()) by_worker += ",";
     by_worker += std::to_string(stats.clients.Get());
   }
@@ -52,7 +55,9 @@ std::string Server::InfoText(int worker) {
                  "\r\nweir_memory_bytes_max:", config_.limits.memory_bytes_max, "\r\n");
   text += Concat("weir_subscribers:", subscribers, "\r\nweir_subscribed_channels:", channels,
                  "\r\nweir_subscribed_patterns:", patterns, "\r\nweir_messages_delivered:", delivered,
-                 "\r\nweir_subscriber_gaps:", gaps, "\r\n");
+                 "\r\nweir_subscriber_gaps:", gaps,
+                 "\r\nweir_message_bytes_shared:", bytes_shared, "\r\nweir_message_bytes_copied:",
+                 bytes_copied, "\r\n");
   for (const NodeStates::State& node : nodes_.All()) {
     text += Concat("weir_node:upstream=", node.upstream, ",node=", node.node,
                    ",state=", node.up ? "up" : "down", "\r\n");

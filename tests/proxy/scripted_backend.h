@@ -113,6 +113,29 @@ inline bool IsOfHandshake(const ParsedRequest& request) {
   return false;
 }
 
+// SUBSCRIBE and its like: an acknowledgement for each name.
+inline std::string Acknowledgements(const ParsedRequest& request) {
+  std::string reply;
+  ReplyWriter writer(&reply, 2);
+  std::string word(request.arg(0));
+  for (char& c : word) c = ToLower(c);
+  for (uint32_t i = 1; i < request.argc; ++i) {
+    writer.ArrayHeader(3);
+    writer.Bulk(word);
+    writer.Bulk(request.arg(i));
+    writer.Integer(1);
+  }
+  return reply;
+}
+
+inline bool Subscribes(std::string_view name) {
+  for (const std::string_view own : {"subscribe", "psubscribe", "ssubscribe", "unsubscribe",
+                                     "punsubscribe", "sunsubscribe"}) {
+    if (IsKeyword(name, own)) return true;
+  }
+  return false;
+}
+
 inline std::string ReplyTo(const ParsedRequest& request, BackendState* state) {
   const std::string_view name = request.arg(0);
   int64_t number = 0;
@@ -130,6 +153,7 @@ inline std::string ReplyTo(const ParsedRequest& request, BackendState* state) {
   if (IsKeyword(name, "client") && request.argc == 3 && IsKeyword(request.arg(1), "setname")) {
     return "+OK\r\n";
   }
+  if (Subscribes(name) && request.argc > 1) return Acknowledgements(request);
   if (IsKeyword(name, "ping") && request.argc == 1) return "+PONG\r\n";
   if (IsKeyword(name, "command") && request.argc == 1) return std::string(kBackendCommands);
   if (IsKeyword(name, "info")) {

@@ -7,8 +7,10 @@
 #ifndef WEIR_TESTS_PROXY_SESSION_MODEL_H_
 #define WEIR_TESTS_PROXY_SESSION_MODEL_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -81,8 +83,7 @@ class SessionModel {
         Expect(Concat(plan.reason, "\r\n"));
         return true;
       case PlanKind::kSubscribe:
-        // What its subscriber link hears is garbage of this backend's, too.
-        loose_ = true;
+        CheckSubscribe(request, *plan.entry);
         return true;
       case PlanKind::kLocal:
         if (!request.too_large) return CheckLocal(request, *plan.entry);
@@ -95,12 +96,41 @@ class SessionModel {
     }
   }
 
+  // As many acknowledgements as names. What follows depends on the mode, so only its form is sure.
+  void CheckSubscribe(const SeenRequest& request, const CommandEntry& entry) {
+    loose_ = subscribes_ = true;
+    const std::string& name = entry.spec->name;
+    std::set<std::string>& names = names_[name.find("psub") != name.npos || name[0] == 'p'   ? 1
+                                          : name.starts_with("ss") || name.starts_with("sun") ? 2
+                                                                                              : 0];
+    const bool leaves = name.find("un") != name.npos;
+    size_t frames = request.args.size() - 1;
+    if (request.too_large || (frames == 0 && !leaves)) {
+      frames = 1;
+    } else if (frames == 0) {
+      frames = std::max<size_t>(names.size(), 1);
+      names.clear();
+    } else {
+      for (size_t i = 1; i < request.args.size(); ++i) {
+        if (leaves) {
+          names.erase(std::string(request.args[i]));
+        } else {
+          names.insert(std::string(request.args[i]));
+        }
+      }
+    }
+    for (size_t i = 0; i < frames; ++i) NextFrame();
+  }
+
   bool CheckLocal(const SeenRequest& request, const CommandEntry& entry) {
     if (entry.local == LocalCommand::kCloseSilently) return false;
     if (IsSubcommand(request, "client", "kill") || IsSubcommand(request, "client", "reply")) {
       loose_ = true;
     }
     const std::string_view reply = NextFrame();
+    if (reply == "+RESET\r\n") {
+      for (auto& names : names_) names.clear();
+    }
     if (loose_) return true;
     int64_t db = 0;
     switch (entry.local) {
@@ -178,6 +208,8 @@ class SessionModel {
   const std::string_view heard_;
   std::string_view rest_;
   BackendState state_;
+  std::set<std::string> names_[3];  // subscribed to: channels, patterns, shard channels
+  bool subscribes_ = false;
   bool loose_ = false;  // replies may be missing: only their form is sure
 
   static inline const std::shared_ptr<const Topology> kTopology = Topology::Single(Node{});
