@@ -261,7 +261,8 @@ TEST_F(PubsubTest, ClientListShowsIt) {
 TEST_F(PubsubTest, NoMessageInTheMidstOfAReply) {
   RawClient client(weir_.port());
   RawClient publisher(weir_.port());
-  const std::string large(30 << 20, 'L');
+  // Two of them are less than a subscriber may have unread: Redis, too, counts its replies.
+  const std::string large(10 << 20, 'L');
   RawClient(redis_.port()).Text({"SET", "large", large});
   client.Command({"HELLO", "3"});
   client.Command({"SUBSCRIBE", "c"});
