@@ -131,8 +131,8 @@ constexpr ConfigKey kLimits[] = {
      100000000},
     {"subscriber_output_buffer_bytes_max",
      FieldOf<&LimitsConfig::subscriber_output_buffer_bytes_max>(),
-     "Messages that a subscriber has not read yet; beyond it, the subscriber is closed, as with "
-     "Redis' client-output-buffer-limit pubsub.",
+     "Messages a subscriber has not read yet; exceeding it closes the subscriber, as with Redis' "
+     "client-output-buffer-limit pubsub.",
      4096, kGiB},
     {"subscriber_output_buffer_soft_bytes_max",
      FieldOf<&LimitsConfig::subscriber_output_buffer_soft_bytes_max>(),

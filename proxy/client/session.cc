@@ -58,6 +58,7 @@ void Session::Close() {
   Chain& chain = worker_->chain();
   if (chain.has(kHookClose)) chain.OnClose(*this);
   worker_->ForgetTickets(this);
+  subscriptions_.reset();
   worker_->ForgetResends(this);
   subscriptions_.reset();
   if (full_link_ != nullptr) std::exchange(full_link_, nullptr)->StopWaiting(this);

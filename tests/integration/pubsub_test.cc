@@ -205,7 +205,10 @@ TEST_F(PubsubTest, CountsAreOfClients) {
     EXPECT_EQ(asker.Command({"PUBSUB", "NUMPAT"}), ":1\r\n");
     EXPECT_EQ(asker.Command({"PUBSUB", "CHANNELS"}), "*1\r\n$1\r\nc\r\n");
   }
-  clients[6]->Command({"UNSUBSCRIBE", "c"});
+  clients[6]->Send(Encode({"UNSUBSCRIBE", "c"}));
+  std::string frame = clients[6]->ReadFrame();
+  while (frame == Message("c", "m")) frame = clients[6]->ReadFrame();
+  EXPECT_EQ(frame, Ack("unsubscribe", "c", 0));
   RawClient asker(weir_.port());
   EXPECT_EQ(asker.Command({"PUBLISH", "c", "m"}), ":10\r\n");
   clients[5].reset();
@@ -258,7 +261,8 @@ TEST_F(PubsubTest, ClientListShowsIt) {
 TEST_F(PubsubTest, NoMessageInTheMidstOfAReply) {
   RawClient client(weir_.port());
   RawClient publisher(weir_.port());
-  const std::string large(30 << 20, 'L');
+  // Two of them are less than a subscriber may have unread: Redis, too, counts its replies.
+  const std::string large(10 << 20, 'L');
   RawClient(redis_.port()).Text({"SET", "large", large});
   client.Command({"HELLO", "3"});
   client.Command({"SUBSCRIBE", "c"});
