@@ -398,12 +398,13 @@ bool Link::HasOthersThan(const RequestOwner* owner) const {
 
 bool Link::RunsScriptSince(uint64_t ns) const {
   if (state_ != State::kReady) return false;
-  // If they came with it, Redis answers the handshake only after the script.
-  const Request* at_work = head_;
-  while (at_work != nullptr && at_work->use == ReplyUse::kHandshake) at_work = at_work->link_next;
-  return at_work != nullptr && at_work->sent && !at_work->reply_begun &&
-         at_work->entry != nullptr && at_work->entry->runs_script &&
-         std::max(at_work->sent_ns, at_work->replied_ns) < ns;
+  // What came in one piece with a script, Redis answers only after it; so it may be any of those that
+  // were sent.
+  for (const Request* r = head_; r != nullptr && r->sent; r = r->link_next) {
+    if (r->reply_begun || std::max(r->sent_ns, r->replied_ns) >= ns) return false;
+    if (r->entry != nullptr && r->entry->runs_script) return true;
+  }
+  return false;
 }
 
 void Link::PauseReadingFor(RequestOwner* owner) {
