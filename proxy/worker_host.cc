@@ -187,7 +187,8 @@ std::vector<std::string> Worker::Explain(Session& session,
     lines.push_back(std::move(line));
   if (plan.kind == PlanKind::kSingle) {
     const LinkKey& key = session.group()->key();
-    const Link* link = session.group()->Shared(session.id());
+    const bool for_script = plan.entry != nullptr && plan.entry->runs_script;
+    const Link* link = session.group()->Shared(session.id(), for_script);
     lines.push_back(
         Concat("link: RESP", int{key.protocol_version}, ", db ", key.db, ", user ",
                key.user.empty() ? std::string_view("default") : key.user, ", ",

@@ -3,6 +3,8 @@
 
 #include "plugins/text.h"
 #include "proxy/backend/link.h"
+#include "proxy/backend/monitor_line.h"
+#include "proxy/config.h"
 #include "resp/wire_text.h"
 
 namespace weir {
@@ -94,7 +96,8 @@ void Link::Consume(Chunk* chunk, std::string_view data) {
     scanned_ = 0;
     const std::string_view frame = data.substr(0, end);
     if (IsPush(frame)) {
-      if (holder_ != nullptr) holder_->OnPush(chunk, frame);
+      const bool own = monitors_ && IsOwnChatter(frame, config_->client_name);
+      if (holder_ != nullptr && !own) holder_->OnPush(chunk, frame);
     } else if (awaited) {
       TakeFrame(chunk, frame);
     } else {

@@ -79,7 +79,7 @@ LinkGroup* Upstream::Hold(const LinkKey& key) {
   auto& group = groups_[key];
   if (group == nullptr) {
     group = std::make_unique<LinkGroup>(this, key);
-    group->shared_.resize(static_cast<size_t>(config_->connections_per_node));
+    group->shared_.resize(2 * static_cast<size_t>(config_->connections_per_node));
   }
   group->Hold();
   return group.get();

@@ -27,10 +27,13 @@ class LinkGroup {
   LinkGroup(Upstream* upstream, LinkKey key) : upstream_(upstream), key_(std::move(key)) {}
 
   const LinkKey& key() const { return key_; }
-  // The shared link for a session with this number. Null when links_max is reached.
-  Link* Shared(uint64_t session_number) {
-    Link* link = shared_[session_number % shared_.size()];
-    return link != nullptr ? link : Open(session_number % shared_.size());
+  // The shared link for a session with this number. Null when links_max is reached. Scripts have
+  // links of their own: while one runs, Redis reads nothing more from the connection it came on, so
+  // others behind it would not even hear that Redis is busy.
+  Link* Shared(uint64_t session_number, bool for_script = false) {
+    const size_t connections = shared_.size() / 2;
+    const size_t index = session_number % connections + (for_script ? connections : 0);
+    return shared_[index] != nullptr ? shared_[index] : Open(index);
   }
   // A link for one session alone, until GiveBack or its failure. Null when
   // pinned_connections_max is reached.
@@ -50,7 +53,7 @@ class LinkGroup {
 
   Upstream* const upstream_;
   const LinkKey key_;
-  std::vector<Link*> shared_;
+  std::vector<Link*> shared_;  // connections_per_node for commands, then as many for scripts
   std::vector<Link*> idle_exclusive_;
   size_t links_ = 0;
   size_t holders_ = 0;

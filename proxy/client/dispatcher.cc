@@ -131,7 +131,8 @@ bool Dispatcher::MayUse(Link* link) {
 }
 
 bool Dispatcher::SendShared(const Plan& plan, const Input& input) {
-  Link* link = session_.group_->Shared(session_.conversation_.id);
+  const bool for_script = plan.entry != nullptr && plan.entry->runs_script;
+  Link* link = session_.group_->Shared(session_.conversation_.id, for_script);
   if (link == nullptr) [[unlikely]] {
     return Refuse(plan.entry, worker_.TooManyLinksLine(session_.listener_), input);
   }

@@ -71,7 +71,7 @@ void Session::Resend(Request* request) {
   request->sent_ns = request->replied_ns = request->end_offset = 0;
   request->deadline_ms = worker_->DeadlineMs(listener_, request->entry);
   const bool own = own_link_ != nullptr && flow_ == own_link_;
-  Link* link = own ? own_link_ : group_->Shared(conversation_.id);
+  Link* link = own ? own_link_ : group_->Shared(conversation_.id, /*for_script=*/true);
   const Slice wire = std::move(request->wire);
   if (link != nullptr && link->Send(request, wire.chunk(), wire.view())) {
     flow_ = link;

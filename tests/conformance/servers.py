@@ -7,14 +7,16 @@ import time
 
 PATIENCE_S = 60
 
-# All that the suite may do must be allowed, and slow machines must not look like slow servers.
+# All that the suite may do must be allowed, and slow machines must not look like slow servers. Of two
+# clients that say something at almost the same time, the suite expects the first to come first, as
+# with Redis' one thread; between several workers that is undecided, so there is one.
 WEIR_CONFIG = """
-workers = 2
+workers = 1
 [[listener]]
 address = "127.0.0.1:{port}"
 [upstream.default]
 url = "redis://127.0.0.1:{redis_port}"
-request_timeout_ms = 60000
+request_timeout_ms = 20000
 [auth]
 mode = "passthrough"
 [commands]

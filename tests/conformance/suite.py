@@ -149,22 +149,23 @@ class Cases:
         self.add(self.running or "(outside of its cases)", FAILED, why)
 
 
-def start(source, unit, port, listener, force_resp3, log):
+def start(source, port, listener, options, log):
     argv = ["tclsh", "tests/test_helper.tcl", "--host", "127.0.0.1", "--port", str(port),
             "--singledb", "--durable", "--tags", " ".join(f"-{tag}" for tag in DENIED_TAGS),
-            "--client", str(listener.getsockname()[1])]
-    if force_resp3:
-        argv.append("--force-resp3")
+            "--client", str(listener.getsockname()[1]), *options]
     return subprocess.Popen(argv, cwd=source, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                             env=dict(os.environ, LC_ALL="C.UTF-8"), start_new_session=True)
 
 
-def run_unit(source, unit, port, force_resp3, log):
-    """The cases of UNIT (such as unit/type/string) against the server on PORT, in their order."""
+def run_unit(source, unit, port, options, log):
+    """The cases of UNIT (such as unit/type/string) against the server on PORT, in their order.
+
+    OPTIONS are further ones of the suite's own.
+    """
     cases = Cases()
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(CASE_S_MAX)
-        process = start(source, unit, port, listener, force_resp3, log)
+        process = start(source, port, listener, options, log)
         try:
             connection, _ = listener.accept()
             with connection:

@@ -126,6 +126,24 @@ TEST_F(ScriptTest, OthersHearThatRedisIsBusyOrWaitAndGoOn) {
   }
 }
 
+// Whose request came just behind a script, before weir could know that it would run for long,
+// waited on the same link for as long as it ran; Redis itself answers BUSY. Its own test suite does
+// so.
+TEST_F(ScriptTest, WhoAsksJustBehindOneDoesNotWaitForIt) {
+  WeirServer weir(Config(redis_, 1));
+  RawClient runs(weir.port());
+  RawClient neighbour(weir.port());
+  for (RawClient* client : {&runs, &neighbour}) ASSERT_EQ(client->Text({"SET", "k", "v"}), "OK");
+  runs.Send(Encode(kEndlessScript));
+  for (int i = 0; i < 5; ++i) {
+    const std::string heard = neighbour.Text({"GET", "k"});
+    EXPECT_TRUE(heard == "v" || heard.starts_with("-BUSY ")) << heard;
+  }
+  ASSERT_TRUE(Eventually([&] { return neighbour.Text({"SCRIPT", "KILL"}) == "OK"; }));
+  EXPECT_TRUE(runs.ReadFrame().starts_with("-ERR Script killed by user"));
+  EXPECT_EQ(neighbour.Text({"GET", "k"}), "v");
+}
+
 TEST_F(ScriptTest, OneThatHasWrittenCannotBeKilled) {
   WeirServer weir(Config(redis_, 1));
   RawClient runs(weir.port());
