@@ -74,16 +74,16 @@ struct LimitsConfig {
   int64_t request_arrival_timeout_ms = 30000;  // from a request's first byte to its last; 0: off
   int64_t pipeline_depth_max = 4096;           // requests of one client without a reply yet
   int64_t request_buffer_bytes_max = 1 << 20;  // larger requests stream over their own link
-  int64_t client_output_buffer_bytes_max = 64 << 20;  // replies that one client has not read
-  int64_t client_subscriptions_max = 1000000;         // channels and patterns of one client
-  int64_t subscriber_output_buffer_bytes_max = 32 << 20;      // messages that one has not read
+  int64_t client_output_buffer_bytes_max = 64 << 20;      // replies that one client has not read
+  int64_t client_subscriptions_max = 1000000;             // channels and patterns of one client
+  int64_t subscriber_output_buffer_bytes_max = 32 << 20;  // messages that one has not read
   int64_t subscriber_output_buffer_soft_bytes_max = 8 << 20;  // for longer than the next line
   int64_t subscriber_output_buffer_soft_s = 60;
-  int64_t client_stall_timeout_ms = 60000;            // replies wait, but it reads none; 0: off
-  int64_t script_cache_bytes_max = 16 << 20;          // texts of each upstream's scripts; 0: off
-  int64_t memory_bytes_max = int64_t{1} << 30;        // buffers of the process
-  int64_t bulk_bytes_max = int64_t{512} << 20;        // one argument; Redis' proto-max-bulk-len
-  int64_t inline_bytes_max = 64 << 10;                // one inline request, or one length line
+  int64_t client_stall_timeout_ms = 60000;      // replies wait, but it reads none; 0: off
+  int64_t script_cache_bytes_max = 16 << 20;    // texts of each upstream's scripts; 0: off
+  int64_t memory_bytes_max = int64_t{1} << 30;  // buffers of the process
+  int64_t bulk_bytes_max = int64_t{512} << 20;  // one argument; Redis' proto-max-bulk-len
+  int64_t inline_bytes_max = 64 << 10;          // one inline request, or one length line
 };
 
 // [admin]: HTTP for /metrics, /healthz and /readyz.

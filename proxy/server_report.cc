@@ -53,11 +53,11 @@ std::string Server::InfoText(int worker) {
              ",tracking=", pinned[3], ",monitor=", pinned[4], ",other=", pinned[5], "\r\n");
   text += Concat("weir_links:", links, "\r\nweir_buffer_bytes:", buffers,
                  "\r\nweir_memory_bytes_max:", config_.limits.memory_bytes_max, "\r\n");
-  text += Concat("weir_subscribers:", subscribers, "\r\nweir_subscribed_channels:", channels,
-                 "\r\nweir_subscribed_patterns:", patterns, "\r\nweir_messages_delivered:", delivered,
-                 "\r\nweir_subscriber_gaps:", gaps,
-                 "\r\nweir_message_bytes_shared:", bytes_shared, "\r\nweir_message_bytes_copied:",
-                 bytes_copied, "\r\n");
+  text +=
+      Concat("weir_subscribers:", subscribers, "\r\nweir_subscribed_channels:", channels,
+             "\r\nweir_subscribed_patterns:", patterns, "\r\nweir_messages_delivered:", delivered,
+             "\r\nweir_subscriber_gaps:", gaps, "\r\nweir_message_bytes_shared:", bytes_shared,
+             "\r\nweir_message_bytes_copied:", bytes_copied, "\r\n");
   for (const NodeStates::State& node : nodes_.All()) {
     text += Concat("weir_node:upstream=", node.upstream, ",node=", node.node,
                    ",state=", node.up ? "up" : "down", "\r\n");

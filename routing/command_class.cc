@@ -94,7 +94,10 @@ constexpr std::string_view kSubscribeCommands[] = {
 
 // Redis counts connections, behind each of which stand many of weir's clients.
 constexpr std::string_view kReceiverCountingCommands[] = {
-    "publish", "pubsub|numsub", "pubsub|shardnumsub", "spublish",
+    "publish",
+    "pubsub|numsub",
+    "pubsub|shardnumsub",
+    "spublish",
 };
 
 // Harmless to send twice, though Redis does not flag them "readonly" (a flag that it gives only to

@@ -21,11 +21,11 @@
 namespace weir {
 
 enum class Handling : uint8_t {
-  kShared,  // sent to Redis on a shared link
-  kLocal,   // answered by weir, see LocalCommand
-  kPinned,  // needs a connection of its own, see PinEffect
+  kShared,     // sent to Redis on a shared link
+  kLocal,      // answered by weir, see LocalCommand
+  kPinned,     // needs a connection of its own, see PinEffect
   kSubscribe,  // subscriptions are shared: weir holds them for its clients
-  kDenied,  // refused with CommandEntry::error
+  kDenied,     // refused with CommandEntry::error
 };
 std::string_view HandlingName(Handling handling);  // "shared"
 
@@ -37,11 +37,11 @@ enum class PinEffect : uint8_t {
   kDiscard,  // the same, if it is accepted
   kWatch,    // keys are watched
   kUnwatch,
-  kTracking,      // CLIENT TRACKING ON or OFF: the connection gets invalidations, or no longer
-  kMonitor,       // the connection gets every client's commands
-  kBlock,         // nothing, but the reply may take for ever
-  kPause,         // CLIENT PAUSE: nothing, but others may have to wait
-  kOther,         // something else that only the end of the connection undoes
+  kTracking,  // CLIENT TRACKING ON or OFF: the connection gets invalidations, or no longer
+  kMonitor,   // the connection gets every client's commands
+  kBlock,     // nothing, but the reply may take for ever
+  kPause,     // CLIENT PAUSE: nothing, but others may have to wait
+  kOther,     // something else that only the end of the connection undoes
 };
 
 // What a command has to do with the text of a script.
@@ -114,9 +114,9 @@ struct CommandEntry {
   PinEffect effect = PinEffect::kNone;  // kPinned: what it leaves on its connection
   uint8_t only_key = 0;  // the argument that is its only key, whatever the others; 0: look closer
   bool counts_receivers = false;  // its reply counts subscribers, and weir's clients are to count
-  bool needs_args = false;  // only Resolve() knows the entry that the arguments mean
-  std::string error;        // kDenied: the error line, as ReplyWriter::Error takes it
-  std::string_view why;     // why it is handled so, for WEIR EXPLAIN
+  bool needs_args = false;        // only Resolve() knows the entry that the arguments mean
+  std::string error;              // kDenied: the error line, as ReplyWriter::Error takes it
+  std::string_view why;           // why it is handled so, for WEIR EXPLAIN
   // XREAD and XREADGROUP: with a BLOCK option. A container: with a subcommand that it does not
   // have. nullptr: the same as this.
   const CommandEntry* other_form = nullptr;

@@ -113,8 +113,8 @@ std::string_view Why(const Plan& plan, const Topology& topology) {
 }  // namespace
 
 std::string_view PlanKindName(PlanKind kind) {
-  constexpr std::string_view kNames[] = {"single", "split",  "broadcast",
-                                         "local",  "pinned", "subscribe", "reject"};
+  constexpr std::string_view kNames[] = {"single", "split",     "broadcast", "local",
+                                         "pinned", "subscribe", "reject"};
   return kNames[static_cast<size_t>(kind)];
 }
 

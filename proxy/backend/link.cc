@@ -398,8 +398,8 @@ bool Link::HasOthersThan(const RequestOwner* owner) const {
 
 bool Link::RunsScriptSince(uint64_t ns) const {
   if (state_ != State::kReady) return false;
-  // What came in one piece with a script, Redis answers only after it; so it may be any of those that
-  // were sent.
+  // What came in one piece with a script, Redis answers only after it; so it may be any of those
+  // that were sent.
   for (const Request* r = head_; r != nullptr && r->sent; r = r->link_next) {
     if (r->reply_begun || std::max(r->sent_ns, r->replied_ns) >= ns) return false;
     if (r->entry != nullptr && r->entry->runs_script) return true;

@@ -214,7 +214,7 @@ class Link final : private StreamOwner, private TurnEnd {
   uv_getaddrinfo_t* resolving_ = nullptr;  // owned by its callback
   State state_ = State::kIdle;
   bool retiring_ = false;
-  bool monitors_ = false;    // frames must be looked at one by one
+  bool monitors_ = false;  // frames must be looked at one by one
   bool subscribes_ = false;
   bool proved_ = false;  // this connection has brought bytes
   bool heard_ = false;   // a reply was read in this turn

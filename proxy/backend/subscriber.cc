@@ -186,8 +186,7 @@ Subscriber::Command& Subscriber::SendCommand(Verb verb, ChannelKind kind,
       return std::exchange(channel->last_command, number) == number;
     });
     AppendRequestHeader(&request, channels.size() + 1);
-    AppendRequestArg(&request,
-                     kCommandNames[static_cast<size_t>(verb)][static_cast<size_t>(kind)]);
+    AppendRequestArg(&request, kCommandNames[static_cast<size_t>(verb)][static_cast<size_t>(kind)]);
     for (Channel* channel : channels) {
       AppendRequestArg(&request, channel->name);
       channel->asked = verb == Verb::kSubscribe;
@@ -231,7 +230,8 @@ void Subscriber::OnRestoreRefused(Command& command) {
   if (command.channels.size() > 1) {
     // Which of them is it?
     for (Channel* channel : command.channels) {
-      if (!channel->asked && channel->client_count() != 0) SendCommand(Verb::kSubscribe, command.kind, {channel}).restores = true;
+      if (!channel->asked && channel->client_count() != 0)
+        SendCommand(Verb::kSubscribe, command.kind, {channel}).restores = true;
     }
     return;
   }

@@ -19,9 +19,9 @@
 // is lost to the clients: that gap is counted, or they are closed, as on_subscriber_loss says.
 //
 // Messages of one channel that stand one behind the other are handed on together, as one slice of
-// the chunk that they were read into. Redis' RESP2 and RESP3 messages differ in their first byte: it
-// is changed in place where all receivers speak RESP3, and in a copy for all of them together where
-// some do not.
+// the chunk that they were read into. Redis' RESP2 and RESP3 messages differ in their first byte:
+// it is changed in place where all receivers speak RESP3, and in a copy for all of them together
+// where some do not.
 #ifndef WEIR_PROXY_BACKEND_SUBSCRIBER_H_
 #define WEIR_PROXY_BACKEND_SUBSCRIBER_H_
 
@@ -70,8 +70,8 @@ class SubscriptionClient {
 struct Channel {
   Subscriber* subscriber;
   ChannelKind kind;
-  bool asked = false;     // what the last command that was sent about it makes of it
-  bool held = false;      // what the last reply says
+  bool asked = false;      // what the last command that was sent about it makes of it
+  bool held = false;       // what the last reply says
   uint32_t in_flight = 0;  // commands about it without a reply
   uint32_t wishes = 0;
   uint64_t last_command = 0;  // number of the last one
@@ -176,13 +176,13 @@ class Subscriber final : private SubscriberLinkOwner {
   SubscriberLink link_;
   std::array<ChannelMap, kChannelKinds> channels_;
   std::deque<Command> commands_;
-  uint64_t first_command_ = 1;  // the number of commands_.front()
-  std::list<WishPtr> waiting_;  // not settled, the oldest first
+  uint64_t first_command_ = 1;     // the number of commands_.front()
+  std::list<WishPtr> waiting_;     // not settled, the oldest first
   std::vector<WishPtr> stranded_;  // to be evaluated when the link is ready
   uint64_t down_since_ms_ = 0;     // 0: not known to be down
   uint64_t last_ping_ms_ = 0;
   uint64_t used_ms_ = 0;  // when it was last not unused
-  std::string cause_;  // why it is down
+  std::string cause_;     // why it is down
 
   // Messages of one channel that stand one behind the other in a chunk.
   Channel* run_channel_ = nullptr;

@@ -191,8 +191,8 @@ bool SubscriberLink::ReadOnce() {
   return static_cast<size_t>(n) == room;
 }
 
-// A frame stands in one piece: behind what is there of it, or moved to where it has room. Room grows
-// with what has come, not with what was announced.
+// A frame stands in one piece: behind what is there of it, or moved to where it has room. Room
+// grows with what has come, not with what was announced.
 void SubscriberLink::MakeRoom() {
   if (!chunk_) {
     chunk_ = ChunkRef(context_->chunks.Take());

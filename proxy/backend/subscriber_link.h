@@ -111,10 +111,10 @@ class SubscriberLink final : private StreamOwner, private TurnEnd {
   uint64_t last_read_ms_ = 0;
 
   SliceQueue out_;
-  ChunkRef chunk_;         // that is read into
-  size_t parsed_ = 0;      // bytes of it before this were told
-  size_t expected_ = 0;    // bytes of the frame in progress, as far as is known
-  uint64_t skip_ = 0;      // bytes still to come of a frame that is too large
+  ChunkRef chunk_;       // that is read into
+  size_t parsed_ = 0;    // bytes of it before this were told
+  size_t expected_ = 0;  // bytes of the frame in progress, as far as is known
+  uint64_t skip_ = 0;    // bytes still to come of a frame that is too large
   std::vector<HandshakeStep> handshake_;
   size_t handshake_answered_ = 0;
 };

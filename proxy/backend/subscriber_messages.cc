@@ -126,8 +126,7 @@ void Subscriber::TakeReply(const PubsubFrame& frame, std::string_view bytes) {
   if (command.verb == Verb::kPing) {
     return frame.type == Type::kPong ? EndCommand("") : out_of_step();
   }
-  const Type expected =
-      command.verb == Verb::kSubscribe ? Type::kSubscribed : Type::kUnsubscribed;
+  const Type expected = command.verb == Verb::kSubscribe ? Type::kSubscribed : Type::kUnsubscribed;
   Channel* channel = command.channels[command.acknowledged];
   if (frame.type != expected || frame.kind != command.kind || frame.name != channel->name) {
     return out_of_step();

@@ -4,8 +4,7 @@
 
 namespace weir {
 
-Subscriber* Subscribers::Get(Upstream* upstream, SubscriptionCounts* counts,
-                             const LinkKey& links) {
+Subscriber* Subscribers::Get(Upstream* upstream, SubscriptionCounts* counts, const LinkKey& links) {
   // Channels are the same in all dbs, and the messages in both protocols nearly so.
   Key key{upstream, links};
   key.link.db = 0;

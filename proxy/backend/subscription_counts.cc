@@ -6,8 +6,7 @@
 
 namespace weir {
 
-void SubscriptionCounts::Add(ChannelKind kind, std::string_view name, int64_t local,
-                             int64_t held) {
+void SubscriptionCounts::Add(ChannelKind kind, std::string_view name, int64_t local, int64_t held) {
   const std::lock_guard lock(mutex_);
   Names& names = names_[static_cast<size_t>(kind)];
   const auto at = names.try_emplace(std::string(name)).first;

@@ -25,9 +25,7 @@ struct SubscriptionCount {
   int64_t held = 0;   // weir's own connections that do
 
   // What a client is to be told where Redis says `counted`.
-  int64_t Correct(int64_t counted) const {
-    return local + (counted > held ? counted - held : 0);
-  }
+  int64_t Correct(int64_t counted) const { return local + (counted > held ? counted - held : 0); }
 };
 
 // Finds a string by any kind of view of it.

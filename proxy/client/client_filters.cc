@@ -15,8 +15,8 @@ std::optional<ClientType> ParseClientType(std::string_view name) {
 
 bool ClientFilter::Matches(const ClientRow& row) const {
   const ClientType its_type = row.subscribed() ? ClientType::kPubsub : ClientType::kNormal;
-  return (!type || *type == its_type) && (!id || *id == row.id) &&
-         (!user || *user == row.user) && (!address || *address == row.address) &&
+  return (!type || *type == its_type) && (!id || *id == row.id) && (!user || *user == row.user) &&
+         (!address || *address == row.address) &&
          (!local_address || *local_address == row.local_address) &&
          (!age_min_s || row.age_s >= *age_min_s) && (!other_than_id || *other_than_id != row.id);
 }

@@ -6,14 +6,16 @@
 
 namespace weir {
 
-// kFold: letters of ASCII match in either case, as in COMMAND LIST; kExact: as in KEYS and PSUBSCRIBE.
+// kFold: letters of ASCII match in either case, as in COMMAND LIST; kExact: as in KEYS and
+// PSUBSCRIBE.
 enum class GlobCase : bool { kExact, kFold };
 
 // Whether `text` matches. `*` any bytes, `?` one byte, `[a-c_]` one
 // of these, `[^a]` any other, `\` takes what follows literally; a `[` without `]` ends with the
 // pattern. Takes at most pattern times text steps. With kExact an empty text matches only an empty
 // pattern, as in Redis, where not even `*` does.
-bool MatchesGlob(std::string_view pattern, std::string_view text, GlobCase letters = GlobCase::kFold);
+bool MatchesGlob(std::string_view pattern, std::string_view text,
+                 GlobCase letters = GlobCase::kFold);
 
 }  // namespace weir
 

@@ -51,7 +51,7 @@ struct ClientRow {
   bool blocked;
   bool tracking;
   bool monitor;
-  int64_t queued;  // requests in its transaction; -1: it has none
+  int64_t queued;                               // requests in its transaction; -1: it has none
   uint64_t channels, patterns, shard_channels;  // subscribed to: sub=, psub=, ssub=
   bool subscribed() const { return channels + patterns + shard_channels != 0; }
 };

@@ -162,7 +162,9 @@ void Session::FinishAwaited(Request& request) {
   Finish(request);
 }
 
-bool Session::subscribed() const { return subscriptions_ != nullptr && subscriptions_->subscribed(); }
+bool Session::subscribed() const {
+  return subscriptions_ != nullptr && subscriptions_->subscribed();
+}
 
 void Session::SweepSubscriptions(uint64_t now_ms) {
   if (subscriptions_ != nullptr) subscriptions_->Sweep(now_ms);

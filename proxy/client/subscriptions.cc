@@ -71,7 +71,8 @@ void Subscriptions::Want(Command& command) {
     return;
   }
   command.wishes.push_back(command.subscriber->Want(
-      this, command.kind, std::vector<std::string_view>(command.names.begin(), command.names.end())));
+      this, command.kind,
+      std::vector<std::string_view>(command.names.begin(), command.names.end())));
 }
 
 void Subscriptions::Unsubscribe(Request* request, bool silent, ChannelKind kind,
@@ -131,10 +132,10 @@ void Subscriptions::Join(Command& command) {
     reply.PushHeader(3);
     reply.Bulk(kSubscribed[static_cast<size_t>(command.kind)]);
     reply.Bulk(channel->name);
-    reply.Integer(static_cast<int64_t>(
-        command.kind == ChannelKind::kShard
-            ? count(ChannelKind::kShard)
-            : count(ChannelKind::kChannel) + count(ChannelKind::kPattern)));
+    reply.Integer(
+        static_cast<int64_t>(command.kind == ChannelKind::kShard
+                                 ? count(ChannelKind::kShard)
+                                 : count(ChannelKind::kChannel) + count(ChannelKind::kPattern)));
   }
 }
 
@@ -147,10 +148,10 @@ void Subscriptions::Leave(Command& command) {
     reply.PushHeader(3);
     reply.Bulk(kUnsubscribed[static_cast<size_t>(command.kind)]);
     name != nullptr ? reply.Bulk(*name) : reply.Null();
-    reply.Integer(static_cast<int64_t>(
-        command.kind == ChannelKind::kShard
-            ? count(ChannelKind::kShard)
-            : count(ChannelKind::kChannel) + count(ChannelKind::kPattern)));
+    reply.Integer(
+        static_cast<int64_t>(command.kind == ChannelKind::kShard
+                                 ? count(ChannelKind::kShard)
+                                 : count(ChannelKind::kChannel) + count(ChannelKind::kPattern)));
   };
   const auto leave = [&](const std::string& name) {
     const auto at = names.find(name);

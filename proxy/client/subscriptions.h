@@ -10,8 +10,8 @@
 // Messages go straight to the session's output, except in the middle of a reply: there they
 // wait for its end.
 //
-// Upstream is asked for channels as soon as no earlier request of the client is on a link: asked before,
-// it could subscribe before it runs that request, which may be PUBSUB NUMSUB.
+// Upstream is asked for channels as soon as no earlier request of the client is on a link: asked
+// before, it could subscribe before it runs that request, which may be PUBSUB NUMSUB.
 #ifndef WEIR_PROXY_CLIENT_SUBSCRIPTIONS_H_
 #define WEIR_PROXY_CLIENT_SUBSCRIPTIONS_H_
 
@@ -56,7 +56,8 @@ class Subscriptions final : public SubscriptionClient {
   void HoldInput();
   bool subscribed() const {
     return count(ChannelKind::kChannel) + count(ChannelKind::kPattern) +
-               count(ChannelKind::kShard) != 0;
+               count(ChannelKind::kShard) !=
+           0;
   }
   size_t count(ChannelKind kind) const { return names_[static_cast<size_t>(kind)].size(); }
   // Nothing is left to be remembered.
@@ -92,9 +93,9 @@ class Subscriptions final : public SubscriptionClient {
     ChannelKind kind;
     bool subscribes;
     bool silent;
-    bool begun = false;                     // channels are wanted or left
+    bool begun = false;  // channels are wanted or left
     std::vector<std::string> names;
-    Subscriber* subscriber = nullptr;       // of its wish; valid as long as that is
+    Subscriber* subscriber = nullptr;         // of its wish; valid as long as that is
     std::vector<Subscriber::WishPtr> wishes;  // that it waits for
     std::string reply;
   };

@@ -1,5 +1,5 @@
-// The connection on which weir subscribes breaks, at each byte of each phase: nothing hangs, nothing
-// is delivered twice, and what was missed is counted.
+// The connection on which weir subscribes breaks, at each byte of each phase: nothing hangs,
+// nothing is delivered twice, and what was missed is counted.
 #include <set>
 #include <string>
 #include <tuple>

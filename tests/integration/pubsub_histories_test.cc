@@ -72,8 +72,8 @@ class Histories : public BesideRedis {
       case 17:
         return Below(random_, 3) == 0 ? Args{"HELLO", "2"} : Args{"GET", "k", "x"};
       default:
-        return {"PUBLISH", Name(), std::string(Below(random_, 9) == 0 ? 40000 : 1, 'm') +
-                                       std::to_string(++serial_)};
+        return {"PUBLISH", Name(),
+                std::string(Below(random_, 9) == 0 ? 40000 : 1, 'm') + std::to_string(++serial_)};
     }
   }
 

@@ -75,26 +75,76 @@ class PubsubTest : public BesideRedis {
 const std::vector<std::vector<Args>>& Scripts() {
   static const std::vector<std::vector<Args>> kScripts = {
       // Acknowledgements: several, twice the same, what was not subscribed to, nothing left.
-      {{"SUBSCRIBE", "a", "b", "a"}, {"SUBSCRIBE", "b"}, {"UNSUBSCRIBE", "x", "a", "a"},
-       {"UNSUBSCRIBE"}, {"UNSUBSCRIBE"}, {"PUNSUBSCRIBE"}, {"SUNSUBSCRIBE"}, {"UNSUBSCRIBE", "y"}},
-      {{"PSUBSCRIBE", "p*", "q?"}, {"SUBSCRIBE", "a"}, {"SSUBSCRIBE", "s", "t"},
-       {"PSUBSCRIBE", "p*"}, {"PUNSUBSCRIBE", "q?"}, {"SUNSUBSCRIBE", "s"}, {"PUNSUBSCRIBE"},
-       {"SUNSUBSCRIBE"}, {"UNSUBSCRIBE"}},
+      {{"SUBSCRIBE", "a", "b", "a"},
+       {"SUBSCRIBE", "b"},
+       {"UNSUBSCRIBE", "x", "a", "a"},
+       {"UNSUBSCRIBE"},
+       {"UNSUBSCRIBE"},
+       {"PUNSUBSCRIBE"},
+       {"SUNSUBSCRIBE"},
+       {"UNSUBSCRIBE", "y"}},
+      {{"PSUBSCRIBE", "p*", "q?"},
+       {"SUBSCRIBE", "a"},
+       {"SSUBSCRIBE", "s", "t"},
+       {"PSUBSCRIBE", "p*"},
+       {"PUNSUBSCRIBE", "q?"},
+       {"SUNSUBSCRIBE", "s"},
+       {"PUNSUBSCRIBE"},
+       {"SUNSUBSCRIBE"},
+       {"UNSUBSCRIBE"}},
       {{"PSUBSCRIBE", "1", "2", "3", "4", "5"}, {"PUNSUBSCRIBE"}},
       {{"SUBSCRIBE", ""}, {"PUBSUB", "CHANNELS"}, {"UNSUBSCRIBE", ""}, {"PUBSUB", "CHANNELS"}},
       // The mode: what is refused, and how; what is unknown; PING's two faces.
-      {{"SUBSCRIBE", "a"}, {"GET", "k"}, {"GET"}, {"NOSUCH"}, {"CONFIG", "GET", "maxclients"},
-       {"CONFIG", "NOSUCH"}, {"CLIENT", "GETNAME"}, {"CLIENT", "NOSUCH"}, {"HELLO", "4"}, {"AUTH", "x"},
-       {"SELECT", "1"}, {"MGET", "a", "b"}, {"PUBLISH", "a", "x"}, {"PING"}, {"PING", "x"},
-       {"PING", "x", "y"}, {"SUBSCRIBE"}, {"ECHO", "x"}, {"UNSUBSCRIBE"}, {"GET", "k"}, {"PING"}},
-      {{"PSUBSCRIBE", "a"}, {"GET", "k"}, {"RESET"}, {"GET", "k"}, {"SSUBSCRIBE", "a"}, {"GET", "k"},
-       {"SUNSUBSCRIBE"}, {"GET", "k"}, {"PUBSUB", "NUMPAT"}, {"PUBSUB", "SHARDCHANNELS"}},
+      {{"SUBSCRIBE", "a"},
+       {"GET", "k"},
+       {"GET"},
+       {"NOSUCH"},
+       {"CONFIG", "GET", "maxclients"},
+       {"CONFIG", "NOSUCH"},
+       {"CLIENT", "GETNAME"},
+       {"CLIENT", "NOSUCH"},
+       {"HELLO", "4"},
+       {"AUTH", "x"},
+       {"SELECT", "1"},
+       {"MGET", "a", "b"},
+       {"PUBLISH", "a", "x"},
+       {"PING"},
+       {"PING", "x"},
+       {"PING", "x", "y"},
+       {"SUBSCRIBE"},
+       {"ECHO", "x"},
+       {"UNSUBSCRIBE"},
+       {"GET", "k"},
+       {"PING"}},
+      {{"PSUBSCRIBE", "a"},
+       {"GET", "k"},
+       {"RESET"},
+       {"GET", "k"},
+       {"SSUBSCRIBE", "a"},
+       {"GET", "k"},
+       {"SUNSUBSCRIBE"},
+       {"GET", "k"},
+       {"PUBSUB", "NUMPAT"},
+       {"PUBSUB", "SHARDCHANNELS"}},
       // Arities.
-      {{"SUBSCRIBE"}, {"PSUBSCRIBE"}, {"SSUBSCRIBE"}, {"PUBLISH", "a"}, {"PUBSUB"},
-       {"PUBSUB", "NUMSUB"}, {"PUBSUB", "NOSUCH"}, {"PUBSUB", "NUMPAT", "x"}},
+      {{"SUBSCRIBE"},
+       {"PSUBSCRIBE"},
+       {"SSUBSCRIBE"},
+       {"PUBLISH", "a"},
+       {"PUBSUB"},
+       {"PUBSUB", "NUMSUB"},
+       {"PUBSUB", "NOSUCH"},
+       {"PUBSUB", "NUMPAT", "x"}},
       // In the midst of others' replies.
-      {{"SET", "k", "v"}, {"GET", "k"}, {"SUBSCRIBE", "a"}, {"PING"}, {"UNSUBSCRIBE"}, {"GET", "k"},
-       {"SUBSCRIBE", "a", "b"}, {"UNSUBSCRIBE", "b", "a"}, {"DEL", "k"}},
+      {{"SET", "k", "v"},
+       {"GET", "k"},
+       {"SUBSCRIBE", "a"},
+       {"PING"},
+       {"UNSUBSCRIBE"},
+       {"GET", "k"},
+       {"SUBSCRIBE", "a", "b"},
+       {"UNSUBSCRIBE", "b", "a"},
+       {"DEL", "k"}},
   };
   return kScripts;
 }
@@ -112,10 +162,19 @@ TEST_F(PubsubTest, EveryAcknowledgementInResp3) {
 
 // CLIENT REPLY: acknowledgements are pushes, which are never silenced; errors are.
 TEST_F(PubsubTest, AcknowledgementsAreNotSilenced) {
-  const std::string bytes = EncodeAll(
-      {{"CLIENT", "REPLY", "OFF"}, {"SUBSCRIBE", "a"}, {"SUBSCRIBE"}, {"UNSUBSCRIBE"}, {"GET", "k"},
-       {"CLIENT", "REPLY", "ON"}, {"CLIENT", "REPLY", "SKIP"}, {"SUBSCRIBE", "a"}, {"UNSUBSCRIBE"},
-       {"CLIENT", "REPLY", "SKIP"}, {"UNSUBSCRIBE"}, {"GET", "k"}, {"QUIT"}});
+  const std::string bytes = EncodeAll({{"CLIENT", "REPLY", "OFF"},
+                                       {"SUBSCRIBE", "a"},
+                                       {"SUBSCRIBE"},
+                                       {"UNSUBSCRIBE"},
+                                       {"GET", "k"},
+                                       {"CLIENT", "REPLY", "ON"},
+                                       {"CLIENT", "REPLY", "SKIP"},
+                                       {"SUBSCRIBE", "a"},
+                                       {"UNSUBSCRIBE"},
+                                       {"CLIENT", "REPLY", "SKIP"},
+                                       {"UNSUBSCRIBE"},
+                                       {"GET", "k"},
+                                       {"QUIT"}});
   ExpectSameUntilClose(bytes);
   ExpectSameUntilClose(Encode({"HELLO", "3", "NOSUCH"}) + bytes);
 }
@@ -169,8 +228,7 @@ TEST_F(PubsubTest, BothProtocolsAtOnce) {
   for (const std::string& text : texts) {
     ASSERT_EQ(publisher.ReadFrame(), ":6\r\n");
     const std::string message = Message("c", text);
-    const std::string pmessage =
-        "*4\r\n" + Bulk("pmessage") + Bulk("c*") + Bulk("c") + Bulk(text);
+    const std::string pmessage = "*4\r\n" + Bulk("pmessage") + Bulk("c*") + Bulk("c") + Bulk(text);
     ASSERT_EQ(Printable(two.ReadFrame()), Printable(message));
     ASSERT_EQ(Printable(two.ReadFrame()), Printable(pmessage));
     for (RawClient* client : {&three, &four}) {
@@ -235,8 +293,9 @@ TEST_F(PubsubTest, OneSubscriptionUpstreamForEachWorker) {
   EXPECT_EQ(weir_.Info("weir_subscribers"), "40");
   EXPECT_EQ(weir_.Info("weir_subscribed_channels"), "2");
   clients.clear();
-  EXPECT_TRUE(Eventually(
-      [&] { return direct.Command({"PUBSUB", "NUMSUB", "c"}) == "*2\r\n$1\r\nc\r\n:0\r\n"; }));
+  EXPECT_TRUE(Eventually([&] {
+    return direct.Command({"PUBSUB", "NUMSUB", "c"}) == "*2\r\n$1\r\nc\r\n:0\r\n";
+  }));
   EXPECT_TRUE(Eventually([&] { return weir_.Info("weir_subscribers") == "0"; }));
   EXPECT_EQ(weir_.Info("weir_subscribed_channels"), "0");
 }
@@ -395,8 +454,8 @@ TEST_F(PubsubTest, TheSoftBoundTakesTime) {
 TEST_F(PubsubTest, ChannelsThatAnAclForbids) {
   for (const RedisServer* redis : {&direct_, &redis_}) {
     RawClient admin(redis->port());
-    ASSERT_EQ(admin.Text({"ACL", "SETUSER", "ann", "on", ">pw", "+@all", "~*", "resetchannels",
-                          "&open*"}),
+    ASSERT_EQ(admin.Text(
+                  {"ACL", "SETUSER", "ann", "on", ">pw", "+@all", "~*", "resetchannels", "&open*"}),
               "OK");
   }
   WeirConfig config;

@@ -68,8 +68,8 @@ TEST(ReceiverCorrection, OfNumsub) {
   EXPECT_EQ(Corrected(counts, "pubsub|shardnumsub", {"PUBSUB", "SHARDNUMSUB", "c", ""}, reply),
             "*4\r\n$1\r\nc\r\n:6\r\n$0\r\n\r\n:5\r\n");
   EXPECT_EQ(Corrected(counts, "pubsub|numsub", {"PUBSUB", "NUMSUB"}, "*0\r\n"), "*0\r\n");
-  for (const std::string strange : {"-ERR no\r\n", "*4\r\n$1\r\nd\r\n:3\r\n$0\r\n\r\n:5\r\n", "*4\r\n",
-                                    "*4\r\n$1\r\nc\r\n:3"}) {
+  for (const std::string strange : {"-ERR no\r\n", "*4\r\n$1\r\nd\r\n:3\r\n$0\r\n\r\n:5\r\n",
+                                    "*4\r\n", "*4\r\n$1\r\nc\r\n:3"}) {
     EXPECT_EQ(Corrected(counts, "pubsub|numsub", {"PUBSUB", "NUMSUB", "c", ""}, strange), strange);
   }
 }

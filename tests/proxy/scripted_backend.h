@@ -129,8 +129,8 @@ inline std::string Acknowledgements(const ParsedRequest& request) {
 }
 
 inline bool Subscribes(std::string_view name) {
-  for (const std::string_view own : {"subscribe", "psubscribe", "ssubscribe", "unsubscribe",
-                                     "punsubscribe", "sunsubscribe"}) {
+  for (const std::string_view own :
+       {"subscribe", "psubscribe", "ssubscribe", "unsubscribe", "punsubscribe", "sunsubscribe"}) {
     if (IsKeyword(name, own)) return true;
   }
   return false;

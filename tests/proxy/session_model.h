@@ -101,7 +101,7 @@ class SessionModel {
   void CheckSubscribe(const SeenRequest& request, const CommandEntry& entry) {
     loose_ = subscribes_ = true;
     const std::string& name = entry.spec->name;
-    std::set<std::string>& names = names_[name.find("psub") != name.npos || name[0] == 'p'   ? 1
+    std::set<std::string>& names = names_[name.find("psub") != name.npos || name[0] == 'p'    ? 1
                                           : name.starts_with("ss") || name.starts_with("sun") ? 2
                                                                                               : 0];
     const bool leaves = name.find("un") != name.npos;

@@ -37,8 +37,8 @@ const std::vector<Case>& Cases() {
        ChannelKind::kChannel, "c"},
       {"*3\r\n" + Bulk("psubscribe") + Bulk("c*") + ":12\r\n", Type::kSubscribed,
        ChannelKind::kPattern, "c*"},
-      {"*3\r\n" + Bulk("ssubscribe") + Bulk("s") + ":1\r\n", Type::kSubscribed,
-       ChannelKind::kShard, "s"},
+      {"*3\r\n" + Bulk("ssubscribe") + Bulk("s") + ":1\r\n", Type::kSubscribed, ChannelKind::kShard,
+       "s"},
       {"*3\r\n" + Bulk("unsubscribe") + Bulk("c") + ":0\r\n", Type::kUnsubscribed,
        ChannelKind::kChannel, "c"},
       {"*3\r\n" + Bulk("punsubscribe") + Bulk("c") + ":0\r\n", Type::kUnsubscribed,
@@ -53,7 +53,8 @@ const std::vector<Case>& Cases() {
       // An invalidation that some client redirects here.
       {"*3\r\n" + Bulk("message") + Bulk("__redis__:invalidate") + "*2\r\n" + Bulk("k") + Bulk("l"),
        Type::kOther, ChannelKind::kChannel, ""},
-      {"*3\r\n" + Bulk("nonsense") + Bulk("c") + Bulk("x"), Type::kOther, ChannelKind::kChannel, ""},
+      {"*3\r\n" + Bulk("nonsense") + Bulk("c") + Bulk("x"), Type::kOther, ChannelKind::kChannel,
+       ""},
   };
   return kCases;
 }

@@ -79,10 +79,9 @@ TEST_F(CommandClassTest, TheConversationWithWeirIsLocal) {
 }
 
 TEST_F(CommandClassTest, WhatLeavesATraceOrWaitsIsPinned) {
-  for (const std::string_view name :
-       {"MULTI",        "EXEC",      "DISCARD",    "WATCH",      "UNWATCH",     "BLPOP",
-        "BRPOP",        "BLMOVE",    "BLMPOP",     "BZPOPMIN",   "BZPOPMAX",    "BZMPOP",
-        "BRPOPLPUSH",   "READONLY",  "READWRITE",  "ASKING",     "WAIT"}) {
+  for (const std::string_view name : {"MULTI", "EXEC", "DISCARD", "WATCH", "UNWATCH", "BLPOP",
+                                      "BRPOP", "BLMOVE", "BLMPOP", "BZPOPMIN", "BZPOPMAX", "BZMPOP",
+                                      "BRPOPLPUSH", "READONLY", "READWRITE", "ASKING", "WAIT"}) {
     EXPECT_EQ(HandlingOf({name, "k"}), Handling::kPinned) << name;
     EXPECT_FALSE(table_->Find(name)->is_readonly) << name;
   }
@@ -99,14 +98,16 @@ TEST_F(CommandClassTest, WhatLeavesATraceOrWaitsIsPinned) {
 }
 
 TEST_F(CommandClassTest, SubscriptionsAreShared) {
-  for (const std::string_view name : {"SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE", "UNSUBSCRIBE",
-                                      "PUNSUBSCRIBE", "SUNSUBSCRIBE"}) {
+  for (const std::string_view name :
+       {"SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE", "UNSUBSCRIBE", "PUNSUBSCRIBE", "SUNSUBSCRIBE"}) {
     EXPECT_EQ(HandlingOf({name, "c"}), Handling::kSubscribe) << name;
     EXPECT_FALSE(table_->Find(name)->is_readonly) << name;
   }
   for (const std::vector<std::string_view>& args :
-       {std::vector<std::string_view>{"PUBLISH", "c", "m"}, {"SPUBLISH", "c", "m"},
-        {"PUBSUB", "NUMSUB", "c"}, {"PUBSUB", "SHARDNUMSUB", "c"}}) {
+       {std::vector<std::string_view>{"PUBLISH", "c", "m"},
+        {"SPUBLISH", "c", "m"},
+        {"PUBSUB", "NUMSUB", "c"},
+        {"PUBSUB", "SHARDNUMSUB", "c"}}) {
     EXPECT_EQ(HandlingOf(args), Handling::kShared) << args[0];
     EXPECT_TRUE(Resolve(args)->counts_receivers) << args[0];
   }
