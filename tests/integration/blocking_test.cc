@@ -167,7 +167,10 @@ TEST_F(BlockingTest, AtTheBoundThereIsAClearError) {
 // say yes at once.
 TEST_F(BlockingTest, WaitMeansTheClientsOwnWrites) {
   const RedisServer replica({"--replicaof", "127.0.0.1 " + std::to_string(redis_.port())});
-  ASSERT_TRUE(Eventually([&] { return redis_.Info("replication", "connected_slaves") == "1"; }));
+  // Redis starts the first copy only seconds after the replica has come; until then WAIT counts none.
+  ASSERT_TRUE(Eventually([&] {
+    return redis_.Info("replication", "slave0").find("state=online") != std::string::npos;
+  }));
   RawClient client(weir_.port());
   client.Command({"SET", "k", "v"});
   EXPECT_EQ(client.Command({"WAIT", "1", "5000"}), ":1\r\n");
