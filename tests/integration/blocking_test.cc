@@ -167,7 +167,8 @@ TEST_F(BlockingTest, AtTheBoundThereIsAClearError) {
 // say yes at once.
 TEST_F(BlockingTest, WaitMeansTheClientsOwnWrites) {
   const RedisServer replica({"--replicaof", "127.0.0.1 " + std::to_string(redis_.port())});
-  // Redis starts the first copy only seconds after the replica has come; until then WAIT counts none.
+  // Redis starts the first copy only seconds after the replica has come; until then WAIT counts
+  // none.
   ASSERT_TRUE(Eventually([&] {
     return redis_.Info("replication", "slave0").find("state=online") != std::string::npos;
   }));
