@@ -1,45 +1,16 @@
 // A link's connection, and what is sent on it.
 #include "proxy/backend/link.h"
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 
 #include "plugins/text.h"
 #include "proxy/config.h"
-#include "proxy/net/address.h"
 #include "routing/command_class.h"
 
 namespace weir {
-namespace {
-
-int OpenSocket(const Address& address, int64_t keepalive_s) {
-  const int fd = ::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (fd < 0 || address.is_unix()) return fd;
-  const int on = 1;
-  ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-  if (keepalive_s > 0) {
-    const int idle_s = static_cast<int>(keepalive_s);
-    const int interval_s = std::max(1, idle_s / 3);
-    ::setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-    ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s));
-    ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s, sizeof(interval_s));
-  }
-  return fd;
-}
-
-std::string ErrorText(int error) {
-  std::string text = std::strerror(error);
-  if (!text.empty() && text[0] >= 'A' && text[0] <= 'Z') text[0] = static_cast<char>(text[0] + 32);
-  return text;
-}
-
-}  // namespace
 
 Link::Link(LoopContext* context, LinkOwner* owner, NodeState* node, const Node* address,
            const UpstreamConfig* config, LinkKey key, bool own)
@@ -72,57 +43,14 @@ void Link::StartConnecting() {
   state_ = State::kConnecting;
   phase_deadline_ms_ = context_->NowMs() + static_cast<uint64_t>(config_->connect_timeout_ms);
   ArmTimer();
-  if (address_->is_unix()) {
-    const auto path = Address::FromUnixPath(address_->host);
-    if (!path.has_value()) return FailToConnect("the socket's path is too long");
-    return ConnectTo(*path);
-  }
-  if (const auto numeric = Address::FromNumeric(address_->host, address_->port)) {
-    return ConnectTo(*numeric);
-  }
-  // A name: resolved off the loop, and anew for each attempt, since addresses change.
-  resolving_ = new uv_getaddrinfo_t;
-  resolving_->data = this;
-  addrinfo hints = {};
-  hints.ai_socktype = SOCK_STREAM;
-  const auto on_resolved = [](uv_getaddrinfo_t* request, int status, addrinfo* found) {
-    auto* link = static_cast<Link*>(request->data);
-    if (link != nullptr) {
-      link->resolving_ = nullptr;
-      if (status != 0 || found == nullptr) {
-        link->FailToConnect(Concat("cannot resolve the host: ", uv_strerror(status)));
-      } else {
-        // Take another of the addresses on each attempt.
-        int n = 0;
-        for (addrinfo* a = found; a != nullptr; a = a->ai_next) ++n;
-        addrinfo* chosen = found;
-        for (int i = link->attempts_ % n; i > 0; --i) chosen = chosen->ai_next;
-        Address address = Address::FromSockaddr(chosen->ai_addr, chosen->ai_addrlen);
-        address.set_port(link->address_->port);
-        link->ConnectTo(address);
-      }
-    }
-    uv_freeaddrinfo(found);
-    delete request;
-  };
-  const int error = uv_getaddrinfo(context_->loop, resolving_, on_resolved, address_->host.c_str(),
-                                   nullptr, &hints);
-  if (error != 0) {
-    delete std::exchange(resolving_, nullptr);
-    FailToConnect(Concat("cannot resolve the host: ", uv_strerror(error)));
-  }
+  dial_.Start(context_->loop, *address_, config_->tcp_keepalive_s, attempts_,
+              [this](int fd, std::string_view cause) { OnDialled(fd, cause); });
 }
 
-void Link::ConnectTo(const Address& address) {
-  const int fd = OpenSocket(address, config_->tcp_keepalive_s);
-  if (fd < 0) return FailToConnect(ErrorText(errno));
-  if (::connect(fd, address.get(), address.length()) != 0 && errno != EINPROGRESS) {
-    const int error = errno;
-    ::close(fd);
-    return FailToConnect(ErrorText(error));
-  }
+void Link::OnDialled(int fd, std::string_view cause) {
+  if (fd < 0) return FailToConnect(cause);
   if (const int error = stream_.Open(context_->loop, fd, this); error != 0) {
-    return FailToConnect(ErrorText(-error));
+    return FailToConnect(SystemErrorText(-error));
   }
   stream_.WatchWrite(true);
 }
@@ -223,7 +151,7 @@ void Link::CloseNow(std::string_view line) {
   }
   out_.Clear();
   unread_ = Slice();
-  if (resolving_ != nullptr) std::exchange(resolving_, nullptr)->data = nullptr;
+  dial_.Forget();
   if (holder_ != nullptr) std::exchange(holder_, nullptr)->OnOwnLinkGone(line);
   std::erase(context_->links_to_flush, static_cast<TurnEnd*>(this));
   if (stream_.is_open()) {
@@ -349,7 +277,7 @@ void Link::Flush() {
   const int error = stream_.Write(out_);
   stream_written_ += before - out_.bytes();
   MarkSent();
-  if (error != 0) return Break(ErrorText(-error));
+  if (error != 0) return Break(SystemErrorText(-error));
   if (out_.empty()) {
     stream_.WatchWrite(false);
   } else {
@@ -377,7 +305,7 @@ void Link::OnWritable() {
     int error = 0;
     socklen_t length = sizeof(error);
     ::getsockopt(stream_.fd(), SOL_SOCKET, SO_ERROR, &error, &length);
-    if (error != 0) return FailToConnect(ErrorText(error));
+    if (error != 0) return FailToConnect(SystemErrorText(error));
     return OnConnected();
   }
   Flush();

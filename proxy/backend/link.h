@@ -31,6 +31,7 @@
 #include <string_view>
 #include <vector>
 
+#include "proxy/backend/dial.h"
 #include "proxy/backend/handshake.h"
 #include "proxy/backend/link_key.h"
 #include "proxy/backend/node_state.h"
@@ -40,7 +41,6 @@
 
 namespace weir {
 
-class Address;
 class Link;
 struct UpstreamConfig;
 
@@ -150,7 +150,7 @@ class Link final : private StreamOwner, private TurnEnd {
 
   // link.cc: the connection and what is sent.
   void StartConnecting();
-  void ConnectTo(const Address& address);
+  void OnDialled(int fd, std::string_view cause);
   void FailToConnect(std::string_view cause);
   void OnConnected();
   void OnTurnEnd() override;
@@ -211,7 +211,7 @@ class Link final : private StreamOwner, private TurnEnd {
 
   Stream stream_;
   uv_timer_t timer_;
-  uv_getaddrinfo_t* resolving_ = nullptr;  // owned by its callback
+  Dial dial_;
   State state_ = State::kIdle;
   bool retiring_ = false;
   bool monitors_ = false;  // frames must be looked at one by one

@@ -79,7 +79,7 @@ void Link::OnTimer() {
   const uint64_t now_ms = context_->NowMs();
   const bool phase_over = now_ms >= phase_deadline_ms_;
   if (state_ == State::kConnecting && phase_over) {
-    if (resolving_ != nullptr) std::exchange(resolving_, nullptr)->data = nullptr;
+    dial_.Forget();
     FailToConnect(Concat("no connection within ", config_->connect_timeout_ms, " ms"));
   } else if (in_handshake() && phase_over && !RunsScriptSince(UINT64_MAX)) {
     Break(Concat("no answer to the handshake within ", config_->connect_timeout_ms, " ms"));

@@ -14,6 +14,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 #include <thread>
 
 namespace weir::harness {
@@ -93,16 +94,37 @@ Fd ConnectFrom(const std::string& source_address, uint16_t port) {
   return fd;
 }
 
-Fd ConnectToUnix(const std::string& path) {
-  Fd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+namespace {
+
+// Empty, with errno set, when the path is too long for a socket's address.
+std::optional<sockaddr_un> UnixAddress(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.size() >= sizeof address.sun_path) {
     errno = ENAMETOOLONG;
-    return Fd();
+    return std::nullopt;
   }
   memcpy(address.sun_path, path.data(), path.size());
-  if (connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+  return address;
+}
+
+}  // namespace
+
+Fd BindDatagram(const std::string& unix_path) {
+  const auto address = UnixAddress(unix_path);
+  if (!address.has_value()) return Fd();
+  Fd fd(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (bind(fd.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address) != 0) {
+    return Fd();
+  }
+  return fd;
+}
+
+Fd ConnectToUnix(const std::string& path) {
+  const auto address = UnixAddress(path);
+  if (!address.has_value()) return Fd();
+  Fd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (connect(fd.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address) != 0) {
     return Fd();
   }
   return fd;

@@ -63,6 +63,7 @@ class PortReservation {
 };
 
 // Each of these answers an empty Fd on failure, with errno set.
+Fd BindDatagram(const std::string& unix_path);
 Fd ListenOn(uint16_t port);
 Fd ConnectTo(uint16_t port);
 Fd ConnectFrom(const std::string& source_address, uint16_t port);  // "127.0.0.2"

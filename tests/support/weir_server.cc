@@ -2,9 +2,12 @@
 #include "tests/support/weir_server.h"
 
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <cstdlib>
+#include <string_view>
 
 #include "tests/support/raw_client.h"
 #include "tests/support/redis_server.h"
@@ -40,13 +43,28 @@ WeirServer::WeirServer(WeirConfig config) {
     return;
   }
   const std::string path = dir_.Write("weir.toml", Toml(config));
+  const std::string notify_path = dir_.path() + "/notify";
+  const Fd notify = BindDatagram(notify_path);
   process_ = std::make_unique<Process>(std::vector<std::string>{binary(), "--config", path},
-                                       dir_.path() + "/weir.log");
-  const bool listening =
-      Eventually([this] { return !process_->Running() || static_cast<bool>(ConnectTo(port())); });
-  if (!listening || !process_->Running()) {
+                                       dir_.path() + "/weir.log",
+                                       std::vector<std::string>{"NOTIFY_SOCKET=" + notify_path});
+  if (!ToldReady(notify.get())) {
     ADD_FAILURE() << "weir did not start:\n" << process_->output() << "\nwith\n" << ReadFile(path);
   }
+}
+
+// As systemd learns it: only then do all listeners accept.
+bool WeirServer::ToldReady(int notify_fd) const {
+  const Deadline deadline(kPatience_ms);
+  while (!deadline.over() && process_->Running()) {
+    char message[4096];
+    const ssize_t size =
+        WaitFor(notify_fd, POLLIN, 20) ? read(notify_fd, message, sizeof message) : 0;
+    if (size > 0 && std::string_view(message, static_cast<size_t>(size)).starts_with("READY=1\n")) {
+      return true;
+    }
+  }
+  return false;
 }
 
 WeirServer::~WeirServer() {

@@ -33,7 +33,7 @@ struct WeirConfig {
 
 class WeirServer {
  public:
-  // Starts weir and waits until it listens.
+  // Starts weir and waits until it says that it is ready.
   explicit WeirServer(WeirConfig config);
   explicit WeirServer(const RedisServer& redis);  // all defaults, two workers
   // Asks it to end (SIGTERM) unless the test has ended it, and fails the test when its exit code is
@@ -55,6 +55,7 @@ class WeirServer {
 
  private:
   std::string Toml(const WeirConfig& config) const;
+  bool ToldReady(int notify_fd) const;
 
   TempDir dir_;
   PortReservation reservation_;
