@@ -195,6 +195,10 @@ void Server::ReportNode(const std::string& upstream, const std::string& node, bo
   }
 }
 
+void Server::LookAgain(size_t upstream, bool reconnected) {
+  loop_.Post([this, upstream, reconnected] { discoveries_[upstream]->LookAgain(reconnected); });
+}
+
 // ---- signals, watchdog, end
 
 void Server::WatchSignals() {

@@ -59,6 +59,8 @@ class Server final : public AdminSource {
   SubscriptionCounts& subscription_counts(size_t upstream) { return *counts_[upstream]; }
   void ReportNode(const std::string& upstream, const std::string& node, bool up,
                   const std::string& cause);
+  // The upstream's server may not be what it was: `reconnected` to, or it says so itself.
+  void LookAgain(size_t upstream, bool reconnected);
   void AddMetrics(std::shared_ptr<const MetricsSource> source);
   void OnWorkerDrained();
   // The "# Weir" section of INFO, for a client of this worker.

@@ -8,9 +8,9 @@ namespace weir {
 
 std::string Server::InfoText(int worker) {
   uint64_t clients = 0, accepted = 0, in_flight = 0, links = 0, buffers = 0;
-  uint64_t pinned[] = {0, 0, 0, 0, 0, 0};
+  uint64_t pinned[] = {0, 0, 0, 0, 0};
   uint64_t timed_out = 0, unknown = 0, retried = 0, denied = 0;
-  uint64_t subscribers = 0, channels = 0, patterns = 0, delivered = 0, gaps = 0;
+  uint64_t monitors = 0, subscribers = 0, channels = 0, patterns = 0, delivered = 0, gaps = 0;
   uint64_t bytes_shared = 0, bytes_copied = 0;
   std::string by_worker;
   for (const auto& w : workers_) {
@@ -20,8 +20,9 @@ std::string Server::InfoText(int worker) {
     in_flight += stats.requests_in_flight.Get();
     links += stats.links.Get();
     const Gauge* const gauges[] = {&stats.pinned_transaction, &stats.pinned_watch,
-                                   &stats.pinned_blocked,     &stats.pinned_tracking,
-                                   &stats.pinned_monitor,     &stats.pinned_other};
+                                   &stats.pinned_blocked, &stats.pinned_tracking,
+                                   &stats.pinned_other};
+    monitors += stats.monitors.Get();
     for (size_t i = 0; i < std::size(gauges); ++i) pinned[i] += gauges[i]->Get();
     buffers += stats.buffer_bytes.Get();
     timed_out += stats.requests_timed_out.Get();
@@ -50,7 +51,7 @@ std::string Server::InfoText(int worker) {
              "\r\nweir_requests_retried:", retried, "\r\nweir_requests_denied:", denied, "\r\n");
   text +=
       Concat("weir_pinned:transaction=", pinned[0], ",watch=", pinned[1], ",blocked=", pinned[2],
-             ",tracking=", pinned[3], ",monitor=", pinned[4], ",other=", pinned[5], "\r\n");
+             ",tracking=", pinned[3], ",other=", pinned[4], "\r\nweir_monitors:", monitors, "\r\n");
   text += Concat("weir_links:", links, "\r\nweir_buffer_bytes:", buffers,
                  "\r\nweir_memory_bytes_max:", config_.limits.memory_bytes_max, "\r\n");
   text +=

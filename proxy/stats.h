@@ -35,8 +35,8 @@ struct WorkerStats {
   Gauge pinned_watch;
   Gauge pinned_blocked;
   Gauge pinned_tracking;
-  Gauge pinned_monitor;
   Gauge pinned_other;
+  Gauge monitors;                // clients in MONITOR
   Gauge subscribers;             // clients that subscribe to something
   Gauge subscribed_channels;     // held upstream, shard channels among them
   Gauge subscribed_patterns;     // held upstream

@@ -37,7 +37,8 @@ Worker::Worker(Server* server, int index,
                         static_cast<size_t>(server->worker_count())),
       parser_(LimitsOf(config_.limits)),
       subscribers_(&loop_.context(),
-                   static_cast<size_t>(config_.limits.subscriber_output_buffer_bytes_max)) {
+                   static_cast<size_t>(config_.limits.subscriber_output_buffer_bytes_max)),
+      monitors_(this, config_.upstreams.size(), server->worker_count(), output_bytes_max_) {
   beat_ns_.store(uv_hrtime(), std::memory_order_relaxed);
   for (const ListenerConfig& listener : config_.listeners) {
     const auto named = std::find_if(
@@ -50,8 +51,10 @@ Worker::Worker(Server* server, int index,
         &loop_.context(), &config_.upstreams[i], static_cast<int>(i), server->url(i), snapshots[i],
         &server->standstill(i),
         [server](const std::string& upstream, const std::string& node, bool up,
-                 const std::string& cause) { server->ReportNode(upstream, node, up, cause); }));
+                 const std::string& cause) { server->ReportNode(upstream, node, up, cause); },
+        [server, i] { server->LookAgain(i, true); }));
   }
+  unknown_reported_ms_.resize(upstreams_.size());
   context().coalescing.set_max_us(static_cast<uint64_t>(config_.coalesce_max_us));
   const LimitsConfig& limits = config_.limits;
   for (const int64_t timeout_ms : {limits.client_idle_timeout_ms, limits.request_arrival_timeout_ms,
@@ -129,6 +132,7 @@ LinkKey Worker::KeyOf(const Conversation& conversation, int listener) {
   LinkKey key = UpstreamOf(listener).BaseKey();
   key.protocol_version = conversation.protocol_version;
   key.db = conversation.db;
+  key.no_touch = conversation.names != nullptr && conversation.names->no_touch;
   if (conversation.names != nullptr && (!conversation.names->upstream_user.empty() ||
                                         !conversation.names->upstream_password.empty())) {
     key.user = conversation.names->upstream_user;
@@ -206,8 +210,26 @@ ChunkRef Worker::SharedChunk(size_t room_min) {
 
 void Worker::SetSnapshot(int upstream, std::shared_ptr<const UpstreamSnapshot> snapshot) {
   Post([this, upstream, snapshot = std::move(snapshot)]() mutable {
+    const RoutingTable& routing = *snapshot->routing;
+    for (Session* session = sessions_; session != nullptr; session = session->next) {
+      if (&UpstreamOf(session->listener_index()) == &UpstreamByIndex(upstream)) {
+        session->FollowRouting(routing);
+      }
+    }
     UpstreamByIndex(upstream).SetSnapshot(std::move(snapshot));
   });
+}
+
+// Redis does not know a command that weir's table has: a module was unloaded, or another server is
+// there. One report of many at the same time is enough.
+void Worker::NoteUnknownCommand(int listener) {
+  constexpr uint64_t kPauseMs = 100;
+  const size_t upstream = upstream_of_listener_[static_cast<size_t>(listener)];
+  const uint64_t now_ms = context().NowMs();
+  uint64_t& reported_ms = unknown_reported_ms_[upstream];
+  if (reported_ms != 0 && now_ms - reported_ms < kPauseMs) return;
+  reported_ms = now_ms;
+  server_->LookAgain(upstream, false);
 }
 
 // ---- a few times a second

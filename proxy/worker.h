@@ -23,6 +23,7 @@
 #include "proxy/backend/upstream.h"
 #include "proxy/config.h"
 #include "proxy/loop.h"
+#include "proxy/monitor_feed.h"
 #include "resp/request_parser.h"
 
 namespace weir {
@@ -89,6 +90,7 @@ class Worker final : public Host, public Hold::Target {
   std::string TooManyLinksLine(int listener);
   std::string TooManyPinnedLine(int listener);
   uint64_t DeadlineMs(int listener, const CommandEntry* entry);
+  void NoteUnknownCommand(int listener);
   uint32_t depth_max() const { return depth_max_; }
   uint32_t depth_resume() const { return depth_max_ / 2; }
   size_t output_bytes_max() const { return output_bytes_max_; }
@@ -108,6 +110,14 @@ class Worker final : public Host, public Hold::Target {
   // Runs `visit` on all workers; the request's task combines what they say.
   void Gather(Session* session, Request* request,
               std::function<void(ClientTable&, std::string*)> visit);
+  // Calls session->OnRedirectKnown with the number by which the node knows the own connection of
+  // the client of this id; 0: there is no such client of the same upstream.
+  void FindOwnConnection(Session* session, uint64_t id);
+  MonitorFeed& monitors() { return monitors_; }
+  Worker* Other(size_t index);
+  // One of this worker's clients does not monitor this upstream any more: the other workers hear
+  // it.
+  void ForgetMonitor(size_t upstream);
   std::string InfoText();
   std::vector<std::string> Explain(Session& session, const std::vector<std::string_view>& args);
 
@@ -138,6 +148,7 @@ class Worker final : public Host, public Hold::Target {
   void OnTick();
   void SweepSessions(uint64_t now_ms);
   void RelieveMemory();
+  Session* FindSession(uint64_t id, size_t upstream);
   void Visit(uint64_t asker, const std::function<void(ClientTable&, std::string*)>& visit,
              std::string* out);
   void FinishGather(uint64_t ticket, const std::vector<std::string>& parts);
@@ -156,6 +167,7 @@ class Worker final : public Host, public Hold::Target {
   RequestParser parser_;
   std::vector<std::unique_ptr<Upstream>> upstreams_;
   Subscribers subscribers_;
+  MonitorFeed monitors_;
   size_t session_words_ = 0;
   Chain chain_;
   uv_timer_t tick_;
@@ -166,6 +178,7 @@ class Worker final : public Host, public Hold::Target {
   std::vector<std::pair<Session*, Request*>> resends_;
   absl::flat_hash_set<size_t> seen_scripts_;  // hashes
   std::vector<Session*> slow_readers_;
+  std::vector<uint64_t> unknown_reported_ms_;  // by upstream; 0: never
   absl::flat_hash_map<uint64_t, Ticket> tickets_;
   uint64_t last_ticket_ = 0;
   uint64_t next_tick_ns_ = 0;

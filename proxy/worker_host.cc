@@ -111,11 +111,9 @@ class Worker::Table final : public ClientTable {
     }
     return false;
   }
-  int64_t OwnConnectionId(uint64_t id) const override {
-    for (const Session* s = worker_->sessions_; s != nullptr; s = s->next) {
-      if (s->id() == id) return s->OwnConnectionId();
-    }
-    return 0;
+  void CountMonitor(size_t upstream, size_t worker) override {
+    if (static_cast<int>(worker) == worker_->index_) return;
+    worker_->monitors_.CountElsewhere(upstream, worker, 1);
   }
   bool Unblock(uint64_t id, bool with_error) override {
     for (Session* s = worker_->sessions_; s != nullptr; s = s->next) {
@@ -166,6 +164,45 @@ void Worker::FinishGather(uint64_t ticket, const std::vector<std::string>& parts
   const Ticket waiting = found->second;
   tickets_.erase(found);
   waiting.session->AnswerTicket(waiting.request, parts);
+}
+
+Session* Worker::FindSession(uint64_t id, size_t upstream) {
+  for (Session* s = sessions_; s != nullptr; s = s->next) {
+    if (s->id() != id) continue;
+    return upstream_of_listener_[static_cast<size_t>(s->listener_index())] == upstream ? s
+                                                                                       : nullptr;
+  }
+  return nullptr;
+}
+
+void Worker::FindOwnConnection(Session* session, uint64_t id) {
+  const uint64_t ticket = TakeTicket(session, nullptr);
+  const auto upstream = upstream_of_listener_[static_cast<size_t>(session->listener_index())];
+  const auto answer = [this, ticket](int64_t node_id) {
+    Post([this, ticket, text = std::to_string(node_id)] { FinishGather(ticket, {text}); });
+  };
+  const auto missing = std::make_shared<std::atomic<size_t>>(server_->workers().size());
+  for (const auto& worker : server_->workers()) {
+    worker->Post([worker = worker.get(), id, upstream, answer, missing] {
+      Session* const found = worker->FindSession(id, upstream);
+      if (found != nullptr) {
+        found->BecomeTarget(answer);
+      } else if (--*missing == 0) {
+        answer(0);
+      }
+    });
+  }
+}
+
+Worker* Worker::Other(size_t index) { return server_->workers()[index].get(); }
+
+void Worker::ForgetMonitor(size_t upstream) {
+  for (const auto& worker : server_->workers()) {
+    if (worker.get() == this) continue;
+    worker->Post([worker = worker.get(), upstream, mine = static_cast<size_t>(index_)] {
+      worker->monitors_.CountElsewhere(upstream, mine, -1);
+    });
+  }
 }
 
 std::string Worker::InfoText() { return server_->InfoText(index_); }

@@ -42,6 +42,7 @@ constexpr LocalName kLocalCommands[] = {
     {"echo", LocalCommand::kEcho},
     {"hello", LocalCommand::kHello},
     {"info", LocalCommand::kInfo},
+    {"monitor", LocalCommand::kMonitor},
     {"ping", LocalCommand::kPing},
     {"quit", LocalCommand::kQuit},
     {"reset", LocalCommand::kReset},
@@ -73,14 +74,13 @@ constexpr PinReason kPinnedCommands[] = {
     {"client|tracking", kTracks, PinEffect::kTracking},
     {"discard", kTransaction, PinEffect::kDiscard},
     {"exec", kTransaction, PinEffect::kExec},
-    {"monitor", "it makes the connection receive every client's commands", PinEffect::kMonitor},
     {"multi", kTransaction, PinEffect::kMulti},
-    {"psync", kReplication},
+    {"psync", kReplication, PinEffect::kStream},
     {"readonly", kTransaction},
     {"readwrite", kTransaction},
     {"replconf", kReplication},
     {"script|debug", "it makes the connection a debugger's"},
-    {"sync", kReplication},
+    {"sync", kReplication, PinEffect::kStream},
     {"unwatch", kTransaction, PinEffect::kUnwatch},
     {"wait", kWaits, PinEffect::kBlock},
     {"waitaof", kWaits, PinEffect::kBlock},
@@ -322,8 +322,10 @@ std::shared_ptr<const RoutingTable> RoutingTable::Make(std::shared_ptr<const Com
 void RoutingTable::AddCommands(const CommandPolicy& policy) {
   entries_.reserve(commands_->size());
   for (const auto& spec : commands_->specs()) {
-    names_.Insert(spec->own_name(), spec->id,
-                  spec->parent == nullptr ? 0 : CommandTable::ScopeOf(*spec->parent));
+    if (!spec->absent) {
+      names_.Insert(spec->own_name(), spec->id,
+                    spec->parent == nullptr ? 0 : CommandTable::ScopeOf(*spec->parent));
+    }
     entries_.push_back(Classify(*spec, policy));
   }
 }

@@ -38,9 +38,9 @@ enum class PinEffect : uint8_t {
   kWatch,    // keys are watched
   kUnwatch,
   kTracking,  // CLIENT TRACKING ON or OFF: the connection gets invalidations, or no longer
-  kMonitor,   // the connection gets every client's commands
   kBlock,     // nothing, but the reply may take for ever
   kPause,     // CLIENT PAUSE: nothing, but others may have to wait
+  kStream,    // SYNC: from here on the connection carries a stream, no requests and replies
   kOther,     // something else that only the end of the connection undoes
 };
 
@@ -64,6 +64,7 @@ enum class LocalCommand : uint8_t {
   kPing,
   kEcho,
   kInfo,
+  kMonitor,
   kCommand,
   kCommandCount,
   kCommandDocs,
@@ -151,6 +152,10 @@ class RoutingTable {
 
   // The entry of a spec of commands().
   const CommandEntry& entry(const CommandSpec& spec) const { return entries_[spec.id]; }
+  // The same by the id that it has in an earlier table; nullptr: there is none of this id.
+  const CommandEntry* EntryOf(uint16_t id) const {
+    return id < entries_.size() ? &entries_[id] : nullptr;
+  }
   const CommandTable& commands() const { return *commands_; }
 
  private:

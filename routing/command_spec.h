@@ -164,6 +164,7 @@ struct CommandSpec {
   ResponsePolicy response_policy = ResponsePolicy::kNone;
   std::vector<KeySpec> key_specs;
   bool has_key_specs = false;  // false: an older server's entry, only the legacy range is known
+  bool absent = false;         // built in, but the server lacks it: only its id is kept
   uint16_t id = 0;             // dense within one table: 0 .. table.size() - 1
 
   // "set" of "config|set"; the name itself for a command.

@@ -1,5 +1,6 @@
 #include "routing/command_table.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -49,7 +50,7 @@ class CommandTableBuilder {
   void List(const CommandSpec& like) {
     CommandSpec* spec = FindSame(like);
     if (listed_.size() < specs_.size()) listed_.resize(specs_.size());
-    if (spec == nullptr || listed_[spec->id]) return;
+    if (spec == nullptr || spec->absent || listed_[spec->id]) return;
     listed_[spec->id] = true;
     if (spec->parent == nullptr) {
       table_->commands_.push_back(spec);
@@ -112,6 +113,17 @@ const CommandSpec* FindSame(const CommandTable& table, const CommandSpec& spec) 
   return parent == nullptr ? nullptr : table.FindSubcommand(*parent, spec.own_name());
 }
 
+// Whether it lists subcommands and key specs, as servers do since 7.0.
+bool ListsAllItHas(const CommandTable& server) {
+  return !server.specs().empty() &&
+         std::all_of(server.specs().begin(), server.specs().end(),
+                     [](const auto& spec) { return spec->has_key_specs; });
+}
+
+bool IsWeirs(const CommandSpec& spec) {
+  return spec.name == "weir" || spec.name.starts_with("weir|");
+}
+
 }  // namespace
 
 std::shared_ptr<const CommandTable> CommandTable::BuiltIn() {
@@ -137,10 +149,13 @@ absl::StatusOr<std::shared_ptr<const CommandTable>> CommandTable::FromReply(
 std::shared_ptr<const CommandTable> CommandTable::Merge(const CommandTable& base,
                                                         const CommandTable& server) {
   CommandTableBuilder builder;
+  const bool lists_all = ListsAllItHas(server);
   for (const auto& spec : base.specs()) {
     const CommandSpec* theirs = FindSame(server, *spec);
     const bool replaces = theirs != nullptr && (theirs->has_key_specs || !spec->has_key_specs);
-    builder.Add(replaces ? *theirs : *spec);
+    CommandSpec merged = replaces ? *theirs : *spec;
+    merged.absent = theirs == nullptr && lists_all && !IsWeirs(*spec);
+    builder.Add(std::move(merged));
   }
   for (const auto& spec : server.specs()) builder.Add(*spec);
   ListAll(server, &builder);

@@ -28,7 +28,9 @@ class CommandTable {
 
   // `base` extended by what a server said. Commands of both keep base's id, new ones are appended,
   // so ids of base stay valid in the result. A server's entry replaces base's, unless it comes from
-  // a server older than 7.0, whose entries know less than base does of the same command.
+  // a server older than 7.0, whose entries know less than base does of the same command. What a
+  // server since 7.0 does not list (rename-command, a module unloaded), it does not have: that is
+  // found no more, weir's own commands excepted.
   static std::shared_ptr<const CommandTable> Merge(const CommandTable& base,
                                                    const CommandTable& server);
 
@@ -38,20 +40,20 @@ class CommandTable {
   // The command of this name, in any case; nullptr if there is none.
   const CommandSpec* Find(std::string_view name) const {
     const uint32_t id = names_.Find(name);
-    return id == NameIndex::kAbsent ? nullptr : specs_[id].get();
+    return SpecAt(id);
   }
 
   // Its subcommand of this name, in any case; nullptr if there is none.
   const CommandSpec* FindSubcommand(const CommandSpec& container, std::string_view name) const {
     const uint32_t id = names_.Find(name, ScopeOf(container));
-    return id == NameIndex::kAbsent ? nullptr : specs_[id].get();
+    return SpecAt(id);
   }
 
   // The command or, for a container, the subcommand that Redis would run for these arguments;
   // nullptr if Redis would call it unknown. A container with a single argument is itself.
   const CommandSpec* Resolve(const ArgList& args) const;
 
-  // All commands and subcommands, by id.
+  // All commands and subcommands, by id; also those that are `absent`.
   const std::vector<std::unique_ptr<const CommandSpec>>& specs() const { return specs_; }
   // Commands only, in the order of the server's reply.
   const std::vector<const CommandSpec*>& commands() const { return commands_; }
@@ -63,6 +65,10 @@ class CommandTable {
  private:
   friend class CommandTableBuilder;  // in the .cc: the only way to make one
   CommandTable() = default;
+
+  const CommandSpec* SpecAt(uint32_t id) const {
+    return id == NameIndex::kAbsent || specs_[id]->absent ? nullptr : specs_[id].get();
+  }
 
   std::vector<std::unique_ptr<const CommandSpec>> specs_;
   std::vector<const CommandSpec*> commands_;

@@ -70,7 +70,21 @@ void Discovery::Send(std::initializer_list<std::string_view> args,
                });
 }
 
+void Discovery::LookAgain(bool reconnected) {
+  if (stopped_ || ask_again_) return;
+  if (reconnected) look_pause_ms_ = kLookMinMs;
+  const uint64_t since_ms = context_->NowMs() - asked_ms_;
+  AskAgainIn(asked_ms_ == 0 || since_ms >= look_pause_ms_ ? 0 : look_pause_ms_ - since_ms);
+  if (!busy_) Again(true);
+}
+
+void Discovery::AskAgainIn(uint64_t delay_ms) {
+  ask_again_ = true;
+  ask_again_at_ms_ = context_->NowMs() + delay_ms;
+}
+
 void Discovery::Ask() {
+  busy_ = true;
   ask_again_ = false;
   facts_ = ServerFacts();
   facts_.modules_resp2 = facts_.modules_resp3 = "*0\r\n";
@@ -121,26 +135,37 @@ void Discovery::OnModules(std::string_view reply) {
 
 void Discovery::OnCommand(std::string_view reply) {
   if (reply.starts_with("-DOWN") || reply.starts_with("-TIMEOUT")) return Fail(reply);
-  const auto table = CommandTable::FromReply(reply);
   if (reply.starts_with("-BUSY")) {
-    ask_again_ = true;
+    AskAgainIn(kRetryMs);
     return Finish(known_->routing);
   }
+  if (reply == command_reply_) {
+    look_pause_ms_ = std::min(2 * look_pause_ms_, kLookMaxMs);
+    return Finish(known_->routing);
+  }
+  look_pause_ms_ = kLookMinMs;
+  const auto table = CommandTable::FromReply(reply);
   if (!table.ok()) {
     Log(LogLevel::kWarning, "command table kept",
         {{"upstream", config_->name}, {"cause", Message(table.status())}});
     return Finish(known_->routing);
   }
+  command_reply_ = reply;
   Finish(RoutingTable::Make(CommandTable::Merge(*CommandTable::BuiltIn(), **table), *policy_));
 }
 
 void Discovery::Finish(std::shared_ptr<const RoutingTable> routing) {
+  asked_ms_ = context_->NowMs();
+  tried_ = true;
+  if (routing == known_->routing && facts_ == known_->server) {
+    on_health_(true, "");
+    return Again(true);
+  }
   auto snapshot = std::make_shared<UpstreamSnapshot>();
   snapshot->routing = std::move(routing);
   snapshot->topology = known_->topology;
   snapshot->server = facts_;
   known_ = snapshot;
-  tried_ = true;
   on_snapshot_(snapshot);
   on_health_(true, "");
   Again(true);
@@ -163,16 +188,28 @@ void Discovery::Fail(std::string_view reply) {
 }
 
 void Discovery::Again(bool connected) {
-  const bool done = connected && !ask_again_;
-  if (stopped_ || (done && config_->health_check_interval_ms == 0)) return;
-  const uint64_t interval_ms =
-      done ? static_cast<uint64_t>(config_->health_check_interval_ms) : kRetryMs;
+  busy_ = false;
+  if (stopped_) return;
+  uint64_t interval_ms = UINT64_MAX;
+  if (!connected) {
+    interval_ms = kRetryMs;
+  } else if (config_->health_check_interval_ms != 0) {
+    interval_ms = static_cast<uint64_t>(config_->health_check_interval_ms);
+  }
+  if (ask_again_) {
+    const uint64_t now_ms = context_->NowMs();
+    interval_ms = std::min(interval_ms, ask_again_at_ms_ - std::min(now_ms, ask_again_at_ms_));
+  }
+  if (interval_ms == UINT64_MAX) return;
   uv_timer_start(
       &timer_, [](uv_timer_t* timer) { static_cast<Discovery*>(timer->data)->Ping(); }, interval_ms,
       0);
 }
 
-void Discovery::Ping() { Send({"PING"}, &Discovery::OnPing); }
+void Discovery::Ping() {
+  busy_ = true;
+  Send({"PING"}, &Discovery::OnPing);
+}
 
 void Discovery::OnPing(std::string_view reply) {
   // Busy with somebody's script is not dead, and SCRIPT KILL must get through.
@@ -182,8 +219,8 @@ void Discovery::OnPing(std::string_view reply) {
   }
   // Its errors are of interest too: LOADING, or a password that is no longer right.
   if (reply.starts_with('-')) return Fail(reply);
-  if (ask_again_ || upstream_.connections_made() != connections_seen_ ||
-      known_->server.version.empty()) {
+  const bool due = ask_again_ && context_->NowMs() >= ask_again_at_ms_;
+  if (due || upstream_.connections_made() != connections_seen_ || known_->server.version.empty()) {
     return Ask();
   }
   on_health_(true, "");

@@ -1,7 +1,10 @@
 // Finds out what an upstream's server is and can do, keeps asking whether it is well, and says so.
 //
 // Lives on the control thread's loop. On each new connection (a server that restarts closes the old
-// one) it asks HELLO, INFO and COMMAND and makes a snapshot; in between it sends PING.
+// one) it asks HELLO, INFO and COMMAND and makes a snapshot; in between it sends PING. It asks
+// again when a worker says that the server may be another: its link broke and is there again, or
+// Redis does not know a command that it had. As long as that brings nothing new, it is done ever
+// more rarely, because whoever knows a command's old name can say it as often as he likes.
 #ifndef WEIR_PROXY_BACKEND_DISCOVERY_H_
 #define WEIR_PROXY_BACKEND_DISCOVERY_H_
 
@@ -31,12 +34,18 @@ class Discovery {
   ~Discovery();
 
   void Start();
+  // See above.
+  void LookAgain(bool reconnected);
   // True once the server has answered or failed to, for the first time.
   bool tried() const { return tried_; }
   void Stop();
 
  private:
+  static constexpr uint64_t kLookMinMs = 1000;  // between two looks
+  static constexpr uint64_t kLookMaxMs = 60000;
+
   void Ask();
+  void AskAgainIn(uint64_t delay_ms);
   void OnHello(std::string_view reply);
   void OnInfo(std::string_view reply);
   void OnModules(std::string_view reply);
@@ -62,7 +71,12 @@ class Discovery {
   bool tried_ = false;
   bool stopped_ = false;
   uint64_t connections_seen_ = 0;  // OnLinkConnected, as of the last Ask
-  bool ask_again_ = false;         // it was too busy to say all about itself
+  bool busy_ = false;              // a question is under way
+  bool ask_again_ = false;         // it was too busy to say all about itself, or may have changed
+  uint64_t ask_again_at_ms_ = 0;   // not before
+  uint64_t asked_ms_ = 0;          // when all was last known
+  uint64_t look_pause_ms_ = kLookMinMs;
+  std::string command_reply_;  // from which known_->routing was made; empty: built in
 };
 
 }  // namespace weir

@@ -32,6 +32,8 @@ std::vector<HandshakeStep> MakeHandshake(const LinkKey& key, std::string_view cl
     steps.push_back(Step("CLIENT SETNAME", {"CLIENT", "SETNAME", client_name}, false));
   }
   if (ask_id) steps.push_back(Step("CLIENT ID", {"CLIENT", "ID"}, false));
+  // Only where the server is known to have it, or a client could not have said it.
+  if (key.no_touch) steps.push_back(Step("CLIENT NO-TOUCH", {"CLIENT", "NO-TOUCH", "ON"}, false));
   if (key.db != 0) steps.push_back(Step("SELECT", {"SELECT", std::to_string(key.db)}, true));
   return steps;
 }

@@ -11,7 +11,7 @@
 namespace weir {
 
 struct HandshakeStep {
-  std::string_view what;  // for errors: "AUTH", "HELLO 3", "CLIENT SETNAME", "CLIENT ID", "SELECT"
+  std::string_view what;  // for errors: "AUTH", "HELLO 3", "CLIENT SETNAME", "CLIENT ID", "SELECT", …
   std::string request;    // RESP
   bool required;          // the link is useless if the node refuses it
 };

@@ -226,6 +226,13 @@ void Link::SendMore(Request* request, Chunk* chunk, std::string_view bytes) {
   ScheduleFlush();
 }
 
+void Link::SendRaw(Chunk* chunk, std::string_view bytes) {
+  last_used_ms_ = context_->NowMs();
+  out_.Append(chunk, bytes);
+  stream_queued_ += bytes.size();
+  ScheduleFlush();
+}
+
 void Link::EndStreamed(Request* request) {
   request->arriving = false;
   expire_from_ = head_;  // its deadline counts from now

@@ -74,8 +74,10 @@ class Link final : private StreamOwner, private TurnEnd {
   uint64_t last_used_ms() const { return last_used_ms_; }
   int fd() const { return stream_.fd(); }
   bool own() const { return own_; }
-  // CLIENT ID as the node gave it to this connection of a client's own; 0: not known.
+  // CLIENT ID as the node gave it to this connection of a client's own; 0: not known. Its holder
+  // hears when it is `introduced`: then it stays so.
   int64_t client_id() const { return client_id_; }
+  bool introduced() const { return state_ == State::kReady && !in_handshake(); }
 
   // True: no more for now; Wait() tells when.
   bool full() const { return in_flight_ >= in_flight_max_ || queued_bytes() >= kQueuedBytesMax; }
@@ -97,10 +99,16 @@ class Link final : private StreamOwner, private TurnEnd {
 
   // Whose own link this is: it hears of pushes and of the end. Null: nobody's.
   void SetHolder(RequestOwner* holder) { holder_ = holder; }
+  bool held() const { return holder_ != nullptr; }
   // The node was told MONITOR: lines that tell of commands are no replies.
   void ExpectMonitorLines() { monitors_ = true; }
   // The node was told SUBSCRIBE: messages are no replies either.
   void ExpectMessages() { monitors_ = subscribes_ = true; }
+
+  // Nobody sends or gets requests on it any more: its bytes are handed to the holder's OnPush as
+  // they come, and SendRaw's go out as they are. REQUIRES: idle(), state() == kReady.
+  void StartTunnel() { tunnel_ = true; }
+  void SendRaw(Chunk* chunk, std::string_view bytes);
 
   // Connects now if it is idle, without anything to send.
   void Connect();
@@ -218,6 +226,7 @@ class Link final : private StreamOwner, private TurnEnd {
   bool retiring_ = false;
   bool monitors_ = false;  // frames must be looked at one by one
   bool subscribes_ = false;
+  bool tunnel_ = false;
   bool proved_ = false;  // this connection has brought bytes
   bool heard_ = false;   // a reply was read in this turn
   bool timer_closed_ = false;

@@ -19,12 +19,14 @@ struct LinkKey {
   bool client_credentials =
       false;  // they are a client's own (passthrough), not the configuration's
 
+  bool no_touch = false;  // what it reads is not used more lately by that (CLIENT NO-TOUCH)
+
   bool operator==(const LinkKey&) const = default;
 
   template <typename H>
   friend H AbslHashValue(H h, const LinkKey& k) {
     return H::combine(std::move(h), k.node, k.protocol_version, k.db, k.user, k.password,
-                      k.client_credentials);
+                      k.client_credentials, k.no_touch);
   }
 };
 

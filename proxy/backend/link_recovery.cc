@@ -17,6 +17,8 @@ namespace weir {
 namespace {
 
 constexpr uint8_t kTriesMax = 3;
+// How often is looked whether the script has ended that keeps the node from its handshake.
+constexpr uint64_t kScriptLookMs = 50;
 
 // How many whole requests stand in the first `limit` bytes of `wire`, at most `max`; `*bytes` is
 // what they take.
@@ -81,7 +83,9 @@ void Link::OnTimer() {
   if (state_ == State::kConnecting && phase_over) {
     dial_.Forget();
     FailToConnect(Concat("no connection within ", config_->connect_timeout_ms, " ms"));
-  } else if (in_handshake() && phase_over && !RunsScriptSince(UINT64_MAX)) {
+  } else if (in_handshake() && phase_over && RunsScriptSince(UINT64_MAX)) {
+    phase_deadline_ms_ = now_ms + kScriptLookMs;
+  } else if (in_handshake() && phase_over) {
     Break(Concat("no answer to the handshake within ", config_->connect_timeout_ms, " ms"));
   } else if (state_ == State::kBackoff && phase_over && !stream_closing_) {
     const auto idle_ms = static_cast<uint64_t>(config_->idle_link_timeout_ms);

@@ -3,7 +3,6 @@
 
 #include "plugins/text.h"
 #include "proxy/backend/link.h"
-#include "proxy/backend/monitor_line.h"
 #include "proxy/config.h"
 #include "resp/wire_text.h"
 
@@ -69,6 +68,10 @@ void Link::Prove() {
 }
 
 void Link::Consume(Chunk* chunk, std::string_view data) {
+  if (tunnel_) [[unlikely]] {
+    if (holder_ != nullptr) holder_->OnPush(chunk, data);
+    return;
+  }
   while (!data.empty()) {
     Request* request = head_;
     const bool awaited = request != nullptr && IsOnTheWire(*request);
@@ -96,8 +99,7 @@ void Link::Consume(Chunk* chunk, std::string_view data) {
     scanned_ = 0;
     const std::string_view frame = data.substr(0, end);
     if (IsPush(frame)) {
-      const bool own = monitors_ && IsOwnChatter(frame, config_->client_name);
-      if (holder_ != nullptr && !own) holder_->OnPush(chunk, frame);
+      if (holder_ != nullptr) holder_->OnPush(chunk, frame);
     } else if (awaited) {
       TakeFrame(chunk, frame);
     } else {
@@ -223,6 +225,9 @@ void Link::OnHandshakeReply(bool error, std::string_view reply) {
     SendWaiting();
     Flush();
   }
+  if (!introduced()) return;
+  if (holder_ != nullptr) holder_->OnOwnLinkIntroduced();
+  OfferRoom();
 }
 
 }  // namespace weir

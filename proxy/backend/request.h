@@ -64,13 +64,14 @@ struct Request {
   bool reply_begun = false;  // a part of a reply was handed to the owner, the end was not
   bool in_link = false;      // in a link's queue
   // For the owner:
-  bool in_owner = false;     // in its queue
-  bool silent = false;       // its replies, of whatever origin, are not said (CLIENT REPLY)
-  bool collect = false;      // its reply is gathered whole
-  bool done = false;         // nothing more will come
-  bool close_after = false;  // the owner closes once the reply is written
-  PinEffect effect{};        // what each of them leaves on the client's own link
-  bool effect_on = false;    // of CLIENT TRACKING: ON
+  bool in_owner = false;          // in its queue
+  bool silent = false;            // its replies, of whatever origin, are not said (CLIENT REPLY)
+  bool collect = false;           // its reply is gathered whole
+  bool done = false;              // nothing more will come
+  bool close_after = false;       // the owner closes once the reply is written
+  PinEffect effect{};             // what each of them leaves on the client's own link
+  bool effect_on = false;         // of CLIENT TRACKING: ON
+  bool effect_broadcast = false;  // of CLIENT TRACKING: BCAST
 
   Slice wire;        // its bytes: until they are sent, and as long as it may be sent again
   SliceQueue reply;  // the owner's: replies that wait for earlier requests' replies
@@ -96,8 +97,10 @@ class RequestOwner {
   // The link that it paused (Link::PauseReadingFor) is gone.
   virtual void OnPausedLinkGone() = 0;
   // Of the link that is its own (Link::SetHolder): something that no request asked for, a push or
-  // a line of MONITOR.
+  // a line of MONITOR; or a part of the stream of bytes after Link::StartTunnel.
   virtual void OnPush(Chunk* /*chunk*/, std::string_view /*bytes*/) {}
+  // The node has answered all of its handshake: what it says of itself is known.
+  virtual void OnOwnLinkIntroduced() {}
   // The link that is its own is closed for good. What was in flight has failed before.
   virtual void OnOwnLinkGone(std::string_view /*line*/) {}
 

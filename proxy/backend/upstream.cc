@@ -2,6 +2,7 @@
 #include "proxy/backend/upstream.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace weir {
 
@@ -46,14 +47,15 @@ void LinkGroup::Release() {
 
 Upstream::Upstream(LoopContext* context, const UpstreamConfig* config, int index, UpstreamUrl url,
                    std::shared_ptr<const UpstreamSnapshot> snapshot, Standstill* standstill,
-                   OnNodeState on_node_state)
+                   OnNodeState on_node_state, OnReconnected on_reconnected)
     : context_(context),
       config_(config),
       index_(index),
       url_(std::move(url)),
       snapshot_(std::move(snapshot)),
       standstill_(standstill),
-      on_node_state_(std::move(on_node_state)) {
+      on_node_state_(std::move(on_node_state)),
+      on_reconnected_(std::move(on_reconnected)) {
   for (const Node& node : snapshot_->topology->nodes()) {
     nodes_.push_back(std::make_unique<NodeState>());
     nodes_.back()->address = node.Address();
@@ -63,7 +65,8 @@ Upstream::Upstream(LoopContext* context, const UpstreamConfig* config, int index
 Upstream::~Upstream() = default;
 
 void Upstream::SetSnapshot(std::shared_ptr<const UpstreamSnapshot> snapshot) {
-  if (requests_in_flight() == 0) old_snapshots_.clear();
+  const bool none_waits = context_->stats.requests_in_flight.Get() == 0;
+  if (requests_in_flight() == 0 && none_waits) old_snapshots_.clear();
   old_snapshots_.push_back(std::exchange(snapshot_, std::move(snapshot)));
 }
 
@@ -120,10 +123,12 @@ Link* Upstream::MakeLink(LinkGroup* group, bool own) {
 
 void Upstream::OnLinkConnected(Link& link) {
   ++connections_made_;
+  if (std::exchange(broke_, false) && on_reconnected_ != nullptr) on_reconnected_();
   on_node_state_(config_->name, link.node().address, true, "");
 }
 
 void Upstream::OnLinkFailed(Link& link, std::string_view cause) {
+  broke_ = true;
   if (link.node().unreachable_since_ms != 0) {
     on_node_state_(config_->name, link.node().address, false, std::string(cause));
   }
@@ -171,7 +176,8 @@ void Upstream::CloseIdle() {
   const auto idle_ms = static_cast<uint64_t>(config_->idle_link_timeout_ms);
   std::vector<Link*> idle;
   for (const auto& [link, owned] : links_) {
-    if (link->idle() && now_ms - link->last_used_ms() > idle_ms) idle.push_back(link);
+    if (link->idle() && !link->held() && now_ms - link->last_used_ms() > idle_ms)
+      idle.push_back(link);
   }
   for (Link* link : idle) {
     LinkGroup* group = groups_.find(link->key())->second.get();

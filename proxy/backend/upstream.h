@@ -65,10 +65,13 @@ class Upstream final : public LinkOwner {
   using OnNodeState = std::function<void(const std::string& upstream, const std::string& node,
                                          bool up, const std::string& cause)>;
 
+  // Called when a link is connected again after one had broken: the server may be another.
+  using OnReconnected = std::function<void()>;
+
   // `context`, `config` and `standstill` outlive it.
   Upstream(LoopContext* context, const UpstreamConfig* config, int index, UpstreamUrl url,
            std::shared_ptr<const UpstreamSnapshot> snapshot, Standstill* standstill,
-           OnNodeState on_node_state);
+           OnNodeState on_node_state, OnReconnected on_reconnected = nullptr);
   ~Upstream();
 
   const UpstreamConfig& config() const { return *config_; }
@@ -122,6 +125,7 @@ class Upstream final : public LinkOwner {
   std::vector<std::shared_ptr<const UpstreamSnapshot>> old_snapshots_;
   Standstill* const standstill_;
   const OnNodeState on_node_state_;
+  const OnReconnected on_reconnected_;
   std::vector<std::unique_ptr<NodeState>> nodes_;
   absl::flat_hash_map<LinkKey, std::unique_ptr<LinkGroup>> groups_;
   absl::flat_hash_map<Link*, std::unique_ptr<Link>> links_;
@@ -129,6 +133,7 @@ class Upstream final : public LinkOwner {
   size_t own_links_ = 0;  // of links_, those for one client at a time, idle ones included
   int databases_known_ = 1;
   uint64_t connections_made_ = 0;
+  bool broke_ = false;  // a link did, and none was connected since
 };
 
 }  // namespace weir

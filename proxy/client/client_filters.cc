@@ -14,7 +14,9 @@ std::optional<ClientType> ParseClientType(std::string_view name) {
 }
 
 bool ClientFilter::Matches(const ClientRow& row) const {
-  const ClientType its_type = row.subscribed() ? ClientType::kPubsub : ClientType::kNormal;
+  const ClientType its_type = row.replica        ? ClientType::kReplica
+                              : row.subscribed() ? ClientType::kPubsub
+                                                 : ClientType::kNormal;
   return (!type || *type == its_type) && (!id || *id == row.id) && (!user || *user == row.user) &&
          (!address || *address == row.address) &&
          (!local_address || *local_address == row.local_address) &&

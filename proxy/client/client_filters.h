@@ -11,7 +11,8 @@ namespace weir {
 
 struct ClientRow;
 
-// Redis' kinds of clients. Those of weir are normal, or pubsub while they subscribe to something.
+// Redis' kinds of clients. Those of weir are normal, pubsub while they subscribe to something, or a
+// replica once they have said SYNC.
 enum class ClientType : uint8_t { kNormal, kReplica, kPubsub, kMaster };
 
 // "normal", "slave", "replica", "pubsub" or "master", in any case.

@@ -12,10 +12,14 @@ namespace {
 std::string Flags(const ClientRow& row, int server_version) {
   std::string flags;
   if (row.monitor) flags += 'O';
+  if (row.replica) flags += 'S';
   if (row.subscribed()) flags += 'P';
   if (row.in_transaction) flags += 'x';
   if (row.blocked) flags += 'b';
   if (row.tracking) flags += 't';
+  if (row.redirect_broken) flags += 'R';
+  if (row.broadcast) flags += 'B';
+  if (row.watch_lost) flags += 'd';
   if (row.closing) flags += 'c';
   if (row.unix_socket) flags += 'U';
   if (row.no_evict) flags += 'e';
@@ -74,13 +78,16 @@ void AppendClientLine(std::string* out, const ClientRow& row, LineStyle style) {
   if (since_7_0) line.Value("multi-mem", 0).Value("rbs", 0).Value("rbp", 0);
   line.Value("obl", 0).Value("oll", row.output_slices).Value("omem", row.output_bytes);
   line.Value("tot-mem", row.total_bytes).Text("events", "r");
-  line.Text("cmd", LastCommand(row, server_version)).Text("user", row.user).Value("redir", -1);
+  line.Text("cmd", LastCommand(row, server_version))
+      .Text("user", row.user)
+      .Value("redir", row.redirect);
   if (since_7_0) line.Value("resp", row.protocol_version);
   if (server_version >= MakeVersion(7, 2)) {
     line.Text("lib-name", row.lib_name).Text("lib-ver", row.lib_version);
   }
   if (style.is_valkey && server_version >= MakeVersion(8, 0)) {
-    line.Value("tot-net-in", 0).Value("tot-net-out", 0).Value("tot-cmds", 0);
+    line.Value("tot-net-in", row.bytes_in).Value("tot-net-out", row.bytes_out);
+    line.Value("tot-cmds", row.commands);
   }
   *out += '\n';
 }

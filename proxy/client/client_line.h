@@ -16,9 +16,8 @@ struct LineStyle {
 };
 LineStyle LineStyleOf(const ServerFacts& server);
 
-// Appends the line with its LF. Fields about what weir does not have (buffers of a fixed size,
-// transactions, subscriptions, bytes and commands counted per client) hold what the server prints
-// for a client that does not use them.
+// Appends the line with its LF. Fields about what weir does not have (buffers of a fixed size, the
+// memory of transactions) hold what the server prints for a client that does not use them.
 void AppendClientLine(std::string* out, const ClientRow& row, LineStyle style);
 
 }  // namespace weir

@@ -53,6 +53,12 @@ bool Dispatcher::HandleLarge(Chunk* chunk, const ParsedRequest& parsed, const Re
 }
 
 bool Dispatcher::Perform(const Plan& plan, const Input& input) {
+  if (!worker_.monitors().off()) [[unlikely]]
+    return PerformShown(plan, input);
+  return Act(plan, input);
+}
+
+bool Dispatcher::Act(const Plan& plan, const Input& input) {
   if (!session_.conversation_.authenticated && !NeedsNoAuth(plan.entry)) [[unlikely]] {
     return Refuse(plan.entry, StrangersError(plan.entry, input.parsed), input);
   }
@@ -78,6 +84,7 @@ bool Dispatcher::Perform(const Plan& plan, const Input& input) {
           (plan.entry->local == LocalCommand::kPing || plan.entry->local == LocalCommand::kEcho)) {
         return SendShared(plan, input);
       }
+      if (plan.entry->local == LocalCommand::kMonitor) return StartMonitor(plan, input);
       return AnswerLocally(plan, input);
     case PlanKind::kSubscribe:
       if (ConcernsInvalidations(input.parsed)) return SendOwn(plan, input);
@@ -95,6 +102,7 @@ bool Dispatcher::Perform(const Plan& plan, const Input& input) {
 // Answers with an error; of a large request, the rest is then dropped as it comes.
 bool Dispatcher::Refuse(const CommandEntry* entry, std::string_view line, const Input& input) {
   const bool silent = TakeSilence();
+  refused_ = true;
   Request* request = session_.Push(entry);
   request->silent = silent;
   request->request_bytes = input.parsed.wire.size();
@@ -179,10 +187,10 @@ bool Dispatcher::SendOn(Link* link, const Plan& plan, const Input& input) {
       NoteScript(plan, input, request);
     }
     if (input.reply_marks != 0 || counts) {
-      auto task = std::make_unique<RequestTask>();
+      if (request->extra == nullptr) request->extra = std::make_unique<RequestTask>();
+      auto* task = static_cast<RequestTask*>(request->extra.get());
       task->reply_marks = input.reply_marks;
-      if (counts) CorrectCount(plan, input, task.get());
-      request->extra = std::move(task);
+      if (counts) CorrectCount(plan, input, task);
       request->collect = true;
     }
     if (!link->Send(request, chunk, wire)) [[unlikely]] {
@@ -218,6 +226,7 @@ bool Dispatcher::AnswerLocally(const Plan& plan, const Input& input) {
     case LocalOutcome::Kind::kClose:
       break;
   }
+  if (plan.entry->local == LocalCommand::kReset) session_.StopMonitoring();
   session_.UpdateGroup();
   Request* request = session_.Push(plan.entry);
   request->request_bytes = input.parsed.wire.size();

@@ -48,6 +48,8 @@ class Dispatcher {
                                  const RequestTail& tail);
 
  private:
+  friend class Deferred;
+
   // All that an action needs to know of the request.
   struct Input {
     Chunk* chunk;  // that `parsed` is in, unless it is rewritten
@@ -57,6 +59,11 @@ class Dispatcher {
   };
 
   bool Perform(const Plan& plan, const Input& input);
+  bool Act(const Plan& plan, const Input& input);
+  // monitor.cc
+  bool PerformShown(const Plan& plan, const Input& input);
+  bool StartMonitor(const Plan& plan, const Input& input);
+  bool AskToMonitor(const Plan& plan, const Input& input, LocalOutcome::Gather gather);
   bool SendShared(const Plan& plan, const Input& input);
   bool SendOn(Link* link, const Plan& plan, const Input& input);
   bool AnswerLocally(const Plan& plan, const Input& input);
@@ -80,17 +87,23 @@ class Dispatcher {
   void NoteStandstill(const Plan& plan, const Input& input);
   void NoteScript(const Plan& plan, const Input& input, Request* request);
   bool SendLarge(Link* link, const Plan& plan, const Input& input);
+  // own_link.cc. Nothing: the client's own connection is there and ready.
+  std::optional<bool> ReadyOwnLink(const Plan& plan, const Input& input);
   bool NeedsOwnLink(const Plan& plan, const Input& input) const;
   // Whether and how being pinned changes what is done; nothing: it does not.
   std::optional<bool> PerformPinned(const Plan& plan, const Input& input);
   std::optional<bool> AnswerAfterLoss(const Plan& plan, const Input& input);
   bool PerformInTransaction(const Plan& plan, const Input& input);
   bool RefuseInTransaction(const CommandEntry* entry, std::string_view line, const Input& input);
+  // deferred.cc
+  std::optional<bool> Defer(const Plan& plan, const Input& input);
+  LocalOutcome AnswerDeferred(std::string_view wire, uint64_t queued);
   // What is sent for a request that cannot go as it is.
   struct Instead {
     std::string bytes;
     PinEffect effect = PinEffect::kNone;
     bool effect_on = false;
+    bool effect_broadcast = false;
     std::function<std::string(Conversation&, std::string_view)> finish = nullptr;
   };
   bool SendInstead(const Plan& plan, const Input& input, const Instead& instead);
@@ -98,6 +111,8 @@ class Dispatcher {
   std::optional<bool> RedirectTracking(const Plan& plan, const Input& input);
   bool ConcernsInvalidations(const ParsedRequest& parsed) const;
   bool AskTracking(const Plan& plan, const Input& input);
+  static bool AsksForBroadcast(const ParsedRequest& parsed);
+  std::optional<bool> Replicate(const Plan& plan, const Input& input);  // replication.cc
   bool FailExec(const Plan& plan, const Input& input);
   void AskWhatChanged();
   bool WaitForAnswers();
@@ -107,6 +122,7 @@ class Dispatcher {
 
   Session& session_;
   Worker& worker_;
+  bool refused_ = false;  // the request in hand, by weir
 };
 
 }  // namespace weir

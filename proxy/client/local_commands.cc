@@ -75,6 +75,7 @@ LocalOutcome Answer(const LocalCall& call) {
     case LocalCommand::kWeirExplain:
     case LocalCommand::kWeirHelp:
       return AnswerWeir(call);
+    case LocalCommand::kMonitor:  // its arguments are wrong; else the dispatcher does it
     case LocalCommand::kNone:
     case LocalCommand::kCloseSilently:
     case LocalCommand::kUnknownCommand:

@@ -3,6 +3,7 @@
 #ifndef WEIR_PROXY_CLIENT_LOCAL_COMMANDS_H_
 #define WEIR_PROXY_CLIENT_LOCAL_COMMANDS_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -29,6 +30,7 @@ struct ServerFacts {
   std::string modules_resp2;
   std::string modules_resp3;
   std::string run_id;
+  bool operator==(const ServerFacts&) const = default;
 };
 
 // One client as CLIENT LIST and CLIENT KILL see it: filled by its session on demand.
@@ -42,7 +44,8 @@ struct ClientRow {
   int db;
   int protocol_version;
   uint64_t query_buffer_bytes, query_buffer_free_bytes, output_bytes, output_slices, total_bytes;
-  std::string last_command;  // "client|list"
+  uint64_t bytes_in, bytes_out, commands;  // since it connected
+  std::string last_command;                // "client|list"
   bool closing;
   bool unix_socket;
   bool no_evict;
@@ -50,7 +53,12 @@ struct ClientRow {
   bool in_transaction;
   bool blocked;
   bool tracking;
+  bool broadcast;        // CLIENT TRACKING BCAST
+  bool redirect_broken;  // the client to whom its invalidations went is gone
+  bool watch_lost;       // its EXEC will find a watched key changed
   bool monitor;
+  bool replica;                                 // it said SYNC
+  int64_t redirect = -1;                        // redir=; -1: it tracks nothing
   int64_t queued;                               // requests in its transaction; -1: it has none
   uint64_t channels, patterns, shard_channels;  // subscribed to: sub=, psub=, ssub=
   bool subscribed() const { return channels + patterns + shard_channels != 0; }
@@ -63,8 +71,8 @@ class ClientTable {
   virtual void ForEach(const std::function<void(const ClientRow&)>& visit) const = 0;
   // Closes the client. The one that asks is closed after its reply. False when there is no such id.
   virtual bool Kill(uint64_t id) = 0;
-  // The CLIENT ID by which the node knows the client's own connection; 0: it has none.
-  virtual int64_t OwnConnectionId(uint64_t id) const = 0;
+  // There is one more monitor of this upstream, on this worker.
+  virtual void CountMonitor(size_t upstream, size_t worker) = 0;
   // Ends the wait of the client's blocking command. False when there is no such id, or no wait.
   virtual bool Unblock(uint64_t id, bool with_error) = 0;
 };

@@ -19,7 +19,9 @@
 #include "plugins/text.h"
 #include "proxy/backend/call.h"
 #include "proxy/backend/upstream.h"
+#include "proxy/client/deferred.h"
 #include "proxy/client/dispatcher.h"
+#include "proxy/client/receiver_counts.h"
 #include "proxy/client/request_task.h"
 #include "proxy/client/session.h"
 #include "proxy/worker.h"
@@ -67,14 +69,10 @@ bool ChangesConnection(LocalCommand local) {
   }
 }
 
-// What names other clients by weir's numbers, or is weir's own, means nothing to the node.
+// What the node knows nothing of, and what would silence a reply in its middle.
 bool NotInTransaction(const CommandEntry& entry, AuthMode auth) {
   switch (entry.local) {
     case LocalCommand::kWeir:
-    case LocalCommand::kWeirExplain:
-    case LocalCommand::kWeirHelp:
-    case LocalCommand::kClientKill:
-    case LocalCommand::kClientUnblock:
     case LocalCommand::kClientReply:
       return true;
     case LocalCommand::kAuth:
@@ -134,7 +132,7 @@ bool Dispatcher::WaitForAnswers() {
   return true;
 }
 
-bool Dispatcher::SendOwn(const Plan& plan, const Input& input) {
+std::optional<bool> Dispatcher::ReadyOwnLink(const Plan& plan, const Input& input) {
   Session& session = session_;
   if (session.pinned_ != nullptr && session.own_link_ == nullptr && !session.pinned_->lost.any() &&
       !session.pinned_->failure.empty()) {
@@ -174,6 +172,16 @@ bool Dispatcher::SendOwn(const Plan& plan, const Input& input) {
     session.DropOwnLink(line);
     return Refuse(plan.entry, line, input);
   }
+  return std::nullopt;
+}
+
+bool Dispatcher::SendOwn(const Plan& plan, const Input& input) {
+  if (const std::optional<bool> done = ReadyOwnLink(plan, input)) return *done;
+  Session& session = session_;
+  Link* link = session.own_link_;
+  if (EffectOf(plan.entry) == PinEffect::kStream) {
+    if (const std::optional<bool> done = Replicate(plan, input)) return *done;
+  }
   if (input.tail != nullptr) return SendLarge(link, plan, input);
   // WAIT is about the offset of the connection's last command, whatever it was: of a new connection
   // that is nought, so it gets one that comes after all that the client wrote.
@@ -204,14 +212,24 @@ void Dispatcher::NoteOwnRequest(const Plan& plan, const Input& input, Request* r
   Pin& pin = session_.pinned_->state;
   // Only what redirects invalidations to itself subscribes here; other subscriptions are shared.
   const bool subscribes = plan.kind == PlanKind::kSubscribe;
-  if (subscribes) session_.own_link_->ExpectMessages();
+  if (subscribes) {
+    session_.own_link_->ExpectMessages();
+    session_.pinned_->listens = IsKeyword(input.parsed.arg(0), "subscribe");
+  }
   request->effect = subscribes ? PinEffect::kOther : EffectOf(plan.entry);
   request->effect_on = request->effect == PinEffect::kTracking && input.parsed.argc > 2 &&
                        IsKeyword(input.parsed.arg(2), "on");
+  request->effect_broadcast = request->effect_on && AsksForBroadcast(input.parsed);
   pin.OnSent(request->effect, request->effect_on);
+  session_.pinned_->exec_sent = request->effect == PinEffect::kExec;
+  if (request->effect == PinEffect::kExec && session_.pinned_->deferred != nullptr) {
+    request->extra = Deferred::MakeTask(std::move(session_.pinned_->deferred), &session_);
+    request->collect = true;
+    session_.SetPause(Pause::kAsk);
+  }
+  if (request->effect == PinEffect::kDiscard) session_.pinned_->deferred.reset();
   // What is behind a command that may take for ever may do so, too.
   if (pin.blocked()) request->deadline_ms = 0;
-  if (request->effect == PinEffect::kMonitor) session_.own_link_->ExpectMonitorLines();
 }
 
 // A request whose end is not there yet. The link is ready, so it takes what it gets.
@@ -228,6 +246,16 @@ bool Dispatcher::SendLarge(Link* link, const Plan& plan, const Input& input) {
     copy = Slice(input.chunk, input.parsed.wire);
   }
   NoteOwnRequest(plan, input, request);
+  // Of PUBLISH, only the message is large.
+  const bool counts = plan.entry != nullptr && plan.entry->counts_receivers &&
+                      input.parsed.argc == 2 && worker_.CountsOf(session_.listener_).any();
+  if (counts) {
+    auto task = std::make_unique<RequestTask>();
+    task->ask.finish = ReceiverCorrection(&worker_.CountsOf(session_.listener_),
+                                          plan.entry->spec->name, ArgList(input.parsed));
+    request->extra = std::move(task);
+    request->collect = true;
+  }
   if (!link->Send(request, copy.chunk(), copy.view())) return true;
   ++session_.on_links_;
   session_.flow_ = link;
@@ -310,6 +338,7 @@ bool Dispatcher::PerformInTransaction(const Plan& plan, const Input& input) {
     default:
       break;
   }
+  if (const std::optional<bool> done = Defer(plan, input)) return *done;
   if (NotInTransaction(entry, worker_.config().auth.mode)) {
     return RefuseInTransaction(
         &entry, Concat("-ERR weir: '", entry.spec->name, "' is not possible inside MULTI"), input);
@@ -335,6 +364,7 @@ bool Dispatcher::SendInstead(const Plan& plan, const Input& input, const Instead
   request->deadline_ms = worker_.DeadlineMs(session_.listener_, plan.entry);
   request->effect = instead.effect;
   request->effect_on = instead.effect_on;
+  request->effect_broadcast = instead.effect_broadcast;
   session_.pinned_->state.OnSent(instead.effect, instead.effect_on);
   if (instead.finish != nullptr) {
     auto task = std::make_unique<RequestTask>();
@@ -447,6 +477,7 @@ void Session::GiveBackOwnLink() {
 void Session::DropOwnLink(std::string_view line) {
   Link* link = std::exchange(own_link_, nullptr);
   if (pinned_ == nullptr) return;
+  TellTarget();
   ShowPinReason(PinReason::kNone);
   pinned_.reset();
   if (link == nullptr) return;
@@ -484,6 +515,9 @@ void Session::FollowConversation() {
       SendOnOwnLink({"AUTH", to.user, to.password});
     }
   }
+  if (at.no_touch != to.no_touch) {
+    SendOnOwnLink({"CLIENT", "NO-TOUCH", to.no_touch ? "ON" : "OFF"});
+  }
   if (at.db != to.db) SendOnOwnLink({"SELECT", std::to_string(to.db)});
   at = to;
   pinned_->state.Taint();
@@ -499,6 +533,11 @@ void Session::NoteOwnReplies(const Request& request, uint32_t frames, bool error
         request.effect == PinEffect::kDiscard || (request.effect == PinEffect::kUnwatch && !queues);
     if (queues && request.effect != PinEffect::kExec) pin.OnQueued(1);
     pin.OnReplied(request.effect, request.effect_on, error);
+    if (request.effect == PinEffect::kMulti && !error) pinned_->deferred.reset();
+    if (request.effect == PinEffect::kTracking && !error && !queues) {
+      pinned_->broadcast = request.effect_broadcast;
+      pinned_->redirect_broken = false;
+    }
     if (had_watch_end && !error) pinned_->lost.watch = false;
   }
 }
@@ -518,28 +557,28 @@ void Session::NoteOwnLinkLost(std::string_view line) {
 void Session::OnOwnLinkGone(std::string_view /*line*/) {
   Link* link = std::exchange(own_link_, nullptr);
   if (flow_ == link) flow_ = nullptr;
+  TellTarget();
   if (closed_) return;
   ShowPinReason(PinReason::kNone);
   // If it was never open, its opening has failed, and the request that waits for it says so.
   const bool was_open = full_link_ != link && link->proved();
   NoteOwnLinkLost(link->LossLine());
   const PinHolds& lost = pinned_->lost;
-  if (lost.tracking || lost.monitor || lost.other) {
+  if (lost.tracking || lost.other) {
     KillAfterReplies();
   } else if (!lost.any() && was_open) {
     pinned_.reset();
   }
 }
 
-// Invalidations, and what MONITOR shows. The client's replies come over the same connection, so
+// Invalidations, and a replica's stream. The client's replies come over the same connection, so
 // none of them can be half said now. If it does not read, neither does weir: Redis has its own
 // bound.
 void Session::OnPush(Chunk* chunk, std::string_view bytes) {
   const PinHolds& held = pinned_->state.expected();
-  const bool wanted = held.tracking || held.monitor || held.other ||
-                      pinned_->state.holds().tracking || pinned_->state.holds().monitor;
-  if (!wanted) return;
-  out_.Append(chunk, bytes);
+  const bool wanted = held.tracking || held.other || pinned_->state.holds().tracking;
+  if (!wanted || (!streaming_ && !TakesPush(bytes))) return;
+  if (streaming_ || !PushBrokenRedirect(bytes)) out_.Append(chunk, bytes);
   Schedule();
   if (out_.bytes() > worker_->output_pause_bytes() && paused_link_ == nullptr) {
     SetPause(Pause::kOutput);
@@ -573,8 +612,6 @@ void Session::ShowPinReason(PinReason reason) {
         return stats.pinned_blocked.Add(change);
       case PinReason::kTracking:
         return stats.pinned_tracking.Add(change);
-      case PinReason::kMonitor:
-        return stats.pinned_monitor.Add(change);
       case PinReason::kOther:
         return stats.pinned_other.Add(change);
     }

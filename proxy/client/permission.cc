@@ -54,17 +54,26 @@ bool Agrees(std::string_view reply) {
          (reply.starts_with("-ERR ") && !reply.starts_with("-ERR weir:"));
 }
 
+const Probe* FindProbe(LocalCommand local) {
+  const auto probe = std::find_if(std::begin(kProbes), std::end(kProbes),
+                                  [local](const Probe& row) { return row.local == local; });
+  return probe == std::end(kProbes) ? nullptr : probe;
+}
+
 LocalOutcome Ask(const LocalCall& call) {
   LocalOutcome outcome;
   outcome.kind = LocalOutcome::Kind::kAsk;
-  const auto probe = std::find_if(std::begin(kProbes), std::end(kProbes),
-                                  [&](const Probe& row) { return row.local == call.entry.local; });
   // Without a probe the client's own bytes are sent, which Redis will check as well.
-  if (probe != std::end(kProbes)) outcome.ask.request = ProbeRequest(*probe);
+  if (const Probe* probe = FindProbe(call.entry.local)) outcome.ask.request = ProbeRequest(*probe);
   return outcome;
 }
 
 }  // namespace
+
+std::string PermissionProbe(LocalCommand local) {
+  const Probe* probe = FindProbe(local);
+  return probe == nullptr ? std::string() : ProbeRequest(*probe);
+}
 
 bool NeedsPermission(const LocalCall& call) {
   return call.context.auth->mode == AuthMode::kPassthrough;

@@ -9,6 +9,7 @@
 #define WEIR_PROXY_CLIENT_PERMISSION_H_
 
 #include <functional>
+#include <string>
 #include <utility>
 
 #include "proxy/client/local_call.h"
@@ -17,6 +18,10 @@ namespace weir {
 
 // Whether Redis has to be asked.
 bool NeedsPermission(const LocalCall& call);
+
+// A request that Redis answers without doing anything, and only if it lets this client run the
+// command; RESP. REQUIRES: `local` concerns other clients or the client itself.
+std::string PermissionProbe(LocalCommand local);
 
 // Asks it; if it agrees, the reply is then(Conversation&).
 LocalOutcome AskPermission(const LocalCall& call, std::function<std::string(Conversation&)> then);

@@ -27,9 +27,7 @@ void Accept(PinEffect effect, bool on, PinHolds* holds) {
       // OFF in a transaction is only queued.
       holds->tracking = on || (holds->tracking && holds->transaction);
       return;
-    case PinEffect::kMonitor:
-      holds->monitor = true;
-      return;
+    case PinEffect::kStream:
     case PinEffect::kOther:
       holds->other = true;
       return;
@@ -43,8 +41,8 @@ void Accept(PinEffect effect, bool on, PinHolds* holds) {
 }  // namespace
 
 std::string_view PinReasonName(PinReason reason) {
-  constexpr std::string_view kNames[] = {"none",     "transaction", "watch", "blocked",
-                                         "tracking", "monitor",     "other"};
+  constexpr std::string_view kNames[] = {"none",    "transaction", "watch",
+                                         "blocked", "tracking",    "other"};
   static_assert(std::size(kNames) == kPinReasonCount);
   return kNames[static_cast<size_t>(reason)];
 }
@@ -72,7 +70,6 @@ PinReason Pin::reason() const {
   if (expected_.transaction) return PinReason::kTransaction;
   if (expected_.watch) return PinReason::kWatch;
   if (expected_.tracking) return PinReason::kTracking;
-  if (expected_.monitor) return PinReason::kMonitor;
   return PinReason::kOther;
 }
 

@@ -9,7 +9,6 @@
 //   WATCH, accepted            keys are watched
 //   UNWATCH, accepted          not any more, unless it was only queued
 //   CLIENT TRACKING ON | OFF   invalidations come, or no longer
-//   MONITOR, accepted          every client's commands come
 //   anything else that stays   until the end of the connection
 //
 // While such commands are on their way, `expected()` says what will be held if all are accepted.
@@ -28,10 +27,9 @@ struct PinHolds {
   bool transaction = false;
   bool watch = false;
   bool tracking = false;
-  bool monitor = false;
   bool other = false;
 
-  bool any() const { return transaction || watch || tracking || monitor || other; }
+  bool any() const { return transaction || watch || tracking || other; }
 };
 
 // For INFO and metrics: the one reason that says most.
@@ -41,10 +39,9 @@ enum class PinReason : uint8_t {
   kWatch,
   kBlocked,
   kTracking,
-  kMonitor,
   kOther,  // a large request, a connection mode that only Redis knows, …
 };
-inline constexpr int kPinReasonCount = 7;
+inline constexpr int kPinReasonCount = 6;
 std::string_view PinReasonName(PinReason reason);  // "transaction"
 
 class Pin {
@@ -53,9 +50,12 @@ class Pin {
   void OnSent(PinEffect effect, bool on);
   // It was answered, with an error or not. In the order of sending.
   void OnReplied(PinEffect effect, bool on, bool error);
+  // Something holds it that no command of this client brought about.
+  void HoldForGood() { holds_.other = expected_.other = true; }
   // A command was sent in a transaction that will change the connection itself when it is executed
   // (SELECT, HELLO, AUTH, …): after EXEC the node must be asked what it is like.
   void OnSessionCommandQueued() { differs_ = changes_connection_ = true; }
+  bool changes_queued() const { return differs_; }
   // True once after a transaction in which that happened.
   bool TakeDiffers() { return std::exchange(differs_, false); }
   // The connection is not any more what its key says, so it must be closed in the end.

@@ -2,12 +2,20 @@
 #ifndef WEIR_PROXY_CLIENT_PINNED_H_
 #define WEIR_PROXY_CLIENT_PINNED_H_
 
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "proxy/backend/link_key.h"
 #include "proxy/client/pin.h"
 
 namespace weir {
+
+class Deferred;
 
 struct Pinned {
   Pin state;
@@ -20,6 +28,23 @@ struct Pinned {
     int64_t node_id = 0;
     bool fresh = false;  // just found, not used yet
   } redirect;
+  // Others redirect their invalidations here; whom to tell by which number the node knows it.
+  bool is_target = false;
+  std::vector<std::function<void(int64_t)>> to_tell;
+  bool listens = false;                // the client itself subscribes to __redis__:invalidate on it
+  bool plays_subscriber = false;       // weir does, because the client subscribes elsewhere
+  bool broadcast = false;              // CLIENT TRACKING BCAST
+  bool redirect_broken = false;        // the node has said that the other client is gone
+  std::shared_ptr<Deferred> deferred;  // of the transaction; null: none
+  // For MONITOR: the commands of transactions whose EXEC is not answered yet, and the EXEC's;
+  // empty: it was not sent.
+  struct Unshown {
+    std::vector<std::string> words;
+    std::string exec;
+  };
+  std::deque<Unshown> unshown;
+  size_t unshown_bytes = 0;
+  bool exec_sent = false;              // what was last sent was an EXEC
   PinReason shown = PinReason::kNone;  // as it is counted
 };
 

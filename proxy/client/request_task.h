@@ -23,6 +23,7 @@ struct RequestTask final : RequestExtra {
   bool awaits_messages = false;  // it publishes to itself: first the message, then the reply
   LinkGroup* group = nullptr;  // held until the reply is there, if it is another than the session's
   std::string collected;
+  std::string shown_words;  // for MONITOR, once the answer has decided on the db
 
   bool Collect(std::string_view bytes) {
     if (collected.size() + bytes.size() > kCollectBytesMax) return false;

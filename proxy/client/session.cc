@@ -62,6 +62,7 @@ void Session::Close() {
   Chain& chain = worker_->chain();
   if (chain.has(kHookClose)) chain.OnClose(*this);
   worker_->ForgetTickets(this);
+  StopMonitoring();
   subscriptions_.reset();
   worker_->ForgetResends(this);
   subscriptions_.reset();
@@ -145,6 +146,7 @@ void Session::OnReadable() {
     const uint64_t now_ms = worker_->context().NowMs();
     worker_->context().coalescing.OnRead(last_read_ms_, now_ms);
     last_read_ms_ = now_ms;
+    bytes_in_ += static_cast<uint64_t>(n);
     const char* const begin = input_.empty() ? chunk->tail() : input_.data();
     chunk->used += static_cast<uint32_t>(n);
     Parse(chunk.get(), {begin, static_cast<size_t>(chunk->tail() - begin)});
@@ -170,6 +172,11 @@ void Session::Parse(Chunk* chunk, std::string_view data) {
   Dispatcher dispatcher(this);
   uint64_t requests = 0;
   while (!data.empty() && pauses_ == 0) {
+    if (streaming_) [[unlikely]] {
+      PassStream(chunk, data);
+      data = {};
+      break;
+    }
     if (large_ != nullptr) {
       data.remove_prefix(PassLarge(chunk, data));
       continue;
@@ -252,6 +259,7 @@ void Session::OnTurnEnd() {
   scheduled = false;
   if (closed_) return;
   if (subscriptions_ != nullptr && !RunSubscriptions()) return;
+  if (monitoring_ != nullptr && !RunMonitoring()) return;
   if (resume_ && pauses_ == 0) {
     resume_ = false;
     if (!input_.empty()) {
@@ -275,6 +283,7 @@ void Session::Flush() {
   if (!out_.empty()) {
     const size_t before = out_.bytes();
     if (stream_.Write(out_) != 0) return Close();
+    bytes_out_ += before - out_.bytes();
     // Also when it first turns out to be full: the stall begins now.
     if (out_.bytes() != before || !stream_.watches_write()) {
       last_write_ms_ = worker_->context().NowMs();
@@ -339,13 +348,21 @@ ClientRow Session::Row() const {
                          ? last_entry_->spec->name
                          : std::string("NULL");
   row.closing = close_when_said_;
+  row.bytes_in = bytes_in_;
+  row.bytes_out = bytes_out_;
+  row.commands = commands_;
   row.queued = -1;
+  row.replica = streaming_;
+  row.monitor = monitoring_ != nullptr && monitoring_->begun;
   if (pinned_ != nullptr) {
     const PinHolds& holds = pinned_->state.holds();
     row.in_transaction = holds.transaction;
     row.blocked = pinned_->state.blocked() && !holds.transaction;
     row.tracking = holds.tracking;
-    row.monitor = holds.monitor;
+    row.broadcast = holds.tracking && pinned_->broadcast;
+    row.redirect_broken = holds.tracking && pinned_->redirect_broken;
+    row.watch_lost = pinned_->lost.watch;
+    if (holds.tracking) row.redirect = pinned_->redirect.client_id;
     row.queued = pinned_->state.queued();
   }
   if (subscriptions_ != nullptr) {
@@ -354,6 +371,11 @@ ClientRow Session::Row() const {
     row.shard_channels = subscriptions_->count(ChannelKind::kShard);
   }
   return row;
+}
+
+void Session::FollowRouting(const RoutingTable& routing) {
+  if (last_entry_ == nullptr) return;
+  last_entry_ = last_entry_->spec == nullptr ? nullptr : routing.EntryOf(last_entry_->spec->id);
 }
 
 void Session::KillAfterReplies() {

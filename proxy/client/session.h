@@ -20,6 +20,7 @@
 #define WEIR_PROXY_CLIENT_SESSION_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -30,6 +31,7 @@
 #include "proxy/backend/request.h"
 #include "proxy/client/conversation.h"
 #include "proxy/client/local_commands.h"
+#include "proxy/client/monitoring.h"
 #include "proxy/client/pinned.h"
 #include "proxy/loop_context.h"
 #include "proxy/net/stream.h"
@@ -39,6 +41,7 @@ namespace weir {
 
 struct ChainWalk;
 class LinkGroup;
+class RoutingTable;
 struct LinkKey;
 class Subscriptions;
 class Worker;
@@ -93,18 +96,29 @@ class Session final : public StreamOwner, public TurnEnd, public RequestOwner, p
   // Since when the present request has been on its way in; 0: none is half done.
   uint64_t arriving_since_ms() const { return arriving_since_ms_; }
   int listener_index() const { return listener_; }
-  bool idle() const { return head_ == nullptr && out_.empty() && !subscribed(); }
+  bool idle() const {
+    return head_ == nullptr && out_.empty() && !subscribed() && !streaming_ &&
+           monitoring_ == nullptr;
+  }
   bool subscribed() const;  // to any channel
   void SweepSubscriptions(uint64_t now_ms);
   void SweepSlowReader(uint64_t now_ms);
 
+  // What those clients do whom it monitors; `lost`: something is missing.
+  void OnMonitorLines(std::string_view lines, bool lost);
   // A hold of this session's ended: go on with the next plugin, or with this answer.
   void EndHold(std::optional<std::string> reply);
   // The worker's, at the turn's end (see script_again.cc).
   void Resend(Request* request);
-  // Its own connection's CLIENT ID at the node; 0: it has none.
-  int64_t OwnConnectionId() const;
+  // Others redirect their invalidations to it: takes a connection of its own, if it has none, for
+  // the rest of its life, and tells by which CLIENT ID the node knows that; 0: there is none. Once,
+  // now or later.
+  void BecomeTarget(std::function<void(int64_t)> tell);
+  // Its subscribed() may have changed.
+  void PlaySubscriber();
   void OnRedirectKnown(const std::vector<std::string>& parts);
+  // `routing` takes the place of the table that its entries come from.
+  void FollowRouting(const RoutingTable& routing);
   // CLIENT UNBLOCK. False: it is not blocked.
   bool Unblock(bool with_error);
   // The answers of all workers to a gathering command.
@@ -117,6 +131,7 @@ class Session final : public StreamOwner, public TurnEnd, public RequestOwner, p
   void OnLinkRoom() override { ClearPause(Pause::kLinkFull); }
   void OnPausedLinkGone() override { paused_link_ = nullptr; }
   void OnPush(Chunk* chunk, std::string_view bytes) override;
+  void OnOwnLinkIntroduced() override { TellTarget(); }
   void OnOwnLinkGone(std::string_view line) override;
 
   // ---- SessionView
@@ -134,6 +149,7 @@ class Session final : public StreamOwner, public TurnEnd, public RequestOwner, p
   Session** link_from = nullptr;
 
  private:
+  friend class Deferred;
   friend class Dispatcher;
   friend class Subscriptions;
 
@@ -178,6 +194,23 @@ class Session final : public StreamOwner, public TurnEnd, public RequestOwner, p
   // large_request.cc: one that is too large to be held.
   size_t PassLarge(Chunk* chunk, std::string_view data);
 
+  // monitor.cc
+  void ShowToMonitors(const CommandEntry& entry, std::string words);
+  void ShowTransaction(bool ran);
+  void ShowWords(std::string_view words);
+  std::string BeginMonitoring();
+  void StopMonitoring();
+  bool RunMonitoring();
+
+  // replication.cc: a client that said SYNC.
+  void StartStreaming();
+  void PassStream(Chunk* chunk, std::string_view bytes);
+
+  // tracking_redirect.cc
+  void TellTarget();
+  bool TakesPush(std::string_view frame) const;
+  bool PushBrokenRedirect(std::string_view frame);
+
   // own_link.cc: the client's own connection to the node.
   bool TakeOwnLink(const LinkKey& key);
   void SettleOwnLink();
@@ -200,6 +233,7 @@ class Session final : public StreamOwner, public TurnEnd, public RequestOwner, p
   bool close_when_said_ = false;  // once the output is written
   bool resume_ = false;           // parse what is kept, at the turn's end
   bool on_slow_list_ = false;
+  bool streaming_ = false;   // bytes pass between it and its own connection as they are
   uint32_t unanswered_ = 0;  // requests in the queue, not runs
   uint32_t on_links_ = 0;    // runs in links' queues
   uint32_t opened_s_ = 0;    // of the loop's clock
@@ -215,11 +249,13 @@ class Session final : public StreamOwner, public TurnEnd, public RequestOwner, p
   const CommandEntry* last_entry_ = nullptr;
   uint64_t last_read_ms_ = 0;
   uint64_t arriving_since_ms_ = 0;
-  uint64_t last_write_ms_ = 0;      // when the socket last took bytes
+  uint64_t bytes_in_ = 0, bytes_out_ = 0, commands_ = 0;  // read, written, answered; ever
+  uint64_t last_write_ms_ = 0;                            // when the socket last took bytes
   std::unique_ptr<Pinned> pinned_;  // while it has a link of its own, or mourns it
   std::unique_ptr<Large> large_;
-  std::unique_ptr<ChainWalk> walk_;    // of the request that waits at the front of input_
-  std::unique_ptr<uint64_t[]> words_;  // of plugins
+  std::unique_ptr<ChainWalk> walk_;         // of the request that waits at the front of input_
+  std::unique_ptr<uint64_t[]> words_;       // of plugins
+  std::unique_ptr<Monitoring> monitoring_;  // null: it is not in MONITOR
   std::unique_ptr<Subscriptions> subscriptions_;  // null: none, and none under way
 };
 

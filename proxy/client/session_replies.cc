@@ -75,6 +75,10 @@ void Session::OnReply(Request& request, Chunk* chunk, std::string_view bytes, ui
   if (error && frames != 0) [[unlikely]] {
     const bool forgotten = request.keeps_wire && bytes.starts_with("-NOSCRIPT ");
     if (forgotten && SendScriptAgain(request)) return;
+    // weir's table thought that there is such a command.
+    const bool unknown = bytes.starts_with("-ERR unknown ") && request.entry != nullptr &&
+                         request.entry->spec != nullptr;
+    if (unknown) worker_->NoteUnknownCommand(listener_);
     NoteError(request, bytes, 1);
   }
   unanswered_ -= frames;
@@ -88,6 +92,10 @@ void Session::OnReply(Request& request, Chunk* chunk, std::string_view bytes, ui
     if (frames != 0) answered = FinishCollected(request);
   } else {
     SayFrom(request, chunk, bytes);
+  }
+  if (pinned_ != nullptr && request.effect == PinEffect::kExec && frames != 0) [[unlikely]] {
+    const bool whole = request.reply_bytes == bytes.size();
+    ShowTransaction(!error && !(whole && (bytes == "*-1\r\n" || bytes == "_\r\n")));
   }
   if (subscriptions_ != nullptr && frames != 0) [[unlikely]]
     subscriptions_->OnReplySaid();
@@ -110,6 +118,7 @@ void Session::OnFailed(Request& request, uint32_t n, bool last, std::string_view
   if (pinned_ != nullptr && request.link == own_link_) {
     NoteOwnLinkLost(line);
     NoteOwnReplies(request, n, true);
+    if (request.effect == PinEffect::kExec) ShowTransaction(false);
   }
   unanswered_ -= n;
   worker_->context().stats.requests_in_flight.Add(-static_cast<int64_t>(n));
@@ -159,6 +168,7 @@ bool Session::FinishCollected(Request& request) {
     }
     UpdateGroup();
   }
+  if (!task.shown_words.empty()) ShowWords(task.shown_words);
   if (task.reply_marks != 0) {
     ReplyView view(*this, request.entry, &reply);
     worker_->chain().OnReply(view, task.reply_marks);
@@ -182,6 +192,7 @@ void Session::Finish(Request& request) {
     worker_->context().stats.requests_in_flight.Add(-static_cast<int64_t>(request.count));
   }
   request.done = true;
+  commands_ += request.count;
   if (worker_->chain().has(kHookDone)) ReportDone(request);
   if (on_links_ == 0) ClearPause(Pause::kOrder);
   Schedule();

@@ -222,6 +222,7 @@ void Subscriptions::LeaveAll(std::vector<Subscriber::WishPtr>* wishes) {
 void Subscriptions::NoteSubscribed() {
   if (counted_ == subscribed()) return;
   counted_ = !counted_;
+  session_->PlaySubscriber();
   session_->worker_->context().stats.subscribers.Add(counted_ ? 1 : -1);
 }
 

@@ -1,8 +1,13 @@
 // CLIENT TRACKING with REDIRECT: invalidations for one client go to another.
 //
-// The client names the other by weir's number; Redis must hear the number of the other's own
-// connection, which it has because it subscribes to __redis__:invalidate. Which that is, the worker
-// that serves the other is asked; what Redis says of it is translated back.
+// The client names the other by weir's number; Redis must hear the number of a connection of the
+// other's own. So whoever others redirect to gets one, for the rest of its life, and all that it
+// says goes over it: its invalidations and replies come in the order of Redis. Which it is, the
+// worker that serves the other says; what Redis says of that number is translated back.
+//
+// With RESP2, Redis sends invalidations only to who is in the subscribed mode, whatever the
+// channels. weir's subscriptions are not on that connection, so while the client has any, weir
+// subscribes there to __redis__:invalidate in its place.
 #include <optional>
 #include <string>
 #include <vector>
@@ -19,6 +24,7 @@
 namespace weir {
 namespace {
 
+constexpr std::string_view kInvalidations = "__redis__:invalidate";
 // A number that no client has.
 constexpr int64_t kNobody = INT64_MAX;
 
@@ -35,12 +41,21 @@ uint32_t RedirectArgument(const ParsedRequest& parsed, int64_t* id) {
 
 }  // namespace
 
+// Of CLIENT TRACKING ON …
+bool Dispatcher::AsksForBroadcast(const ParsedRequest& parsed) {
+  for (uint32_t i = 3; i < parsed.argc; ++i) {
+    if (IsKeyword(parsed.arg(i), "bcast")) return true;
+    if (IsKeyword(parsed.arg(i), "prefix") || IsKeyword(parsed.arg(i), "redirect")) ++i;
+  }
+  return false;
+}
+
 // SUBSCRIBE __redis__:invalidate needs a connection of its own for others to redirect to, and what
 // ends that subscription goes there, too.
 bool Dispatcher::ConcernsInvalidations(const ParsedRequest& parsed) const {
-  const bool names_it = parsed.argc == 2 && parsed.arg(1) == "__redis__:invalidate";
+  const bool names_it = parsed.argc == 2 && parsed.arg(1) == kInvalidations;
   if (IsKeyword(parsed.arg(0), "subscribe")) return names_it;
-  const bool has_it = session_.own_link_ != nullptr && session_.pinned_->state.expected().other;
+  const bool has_it = session_.own_link_ != nullptr && session_.pinned_->listens;
   return has_it && IsKeyword(parsed.arg(0), "unsubscribe") && (names_it || parsed.argc == 1);
 }
 
@@ -56,10 +71,7 @@ std::optional<bool> Dispatcher::RedirectTracking(const Plan& plan, const Input& 
   if (pinned.redirect.client_id != id || !pinned.redirect.fresh) {
     pinned.redirect = {.client_id = id};
     session_.SetPause(Pause::kAsk);
-    worker_.Gather(&session_, nullptr, [id](ClientTable& clients, std::string* out) {
-      const int64_t node_id = clients.OwnConnectionId(static_cast<uint64_t>(id));
-      if (node_id != 0) *out = std::to_string(node_id);
-    });
+    worker_.FindOwnConnection(&session_, static_cast<uint64_t>(id));
     return false;
   }
   pinned.redirect.fresh = false;
@@ -71,23 +83,63 @@ std::optional<bool> Dispatcher::RedirectTracking(const Plan& plan, const Input& 
   AppendRequest(&instead.bytes, args);
   instead.effect = PinEffect::kTracking;
   instead.effect_on = IsKeyword(args[2], "on");
+  instead.effect_broadcast = instead.effect_on && AsksForBroadcast(input.parsed);
   return SendInstead(plan, input, instead);
 }
 
-// The workers have said which connection the other client has.
+// The worker of the other client has said which connection that has.
 void Session::OnRedirectKnown(const std::vector<std::string>& parts) {
   if (pinned_ != nullptr) {
-    pinned_->redirect.node_id = kNobody;
-    for (const std::string& part : parts) {
-      if (!part.empty()) static_cast<void>(ParseWireNumber(part, &pinned_->redirect.node_id));
-    }
+    int64_t& node_id = pinned_->redirect.node_id;
+    if (!ParseWireNumber(parts.front(), &node_id) || node_id == 0) node_id = kNobody;
     pinned_->redirect.fresh = true;
   }
   ClearPause(Pause::kAsk);
 }
 
-int64_t Session::OwnConnectionId() const {
-  return own_link_ == nullptr ? 0 : own_link_->client_id();
+void Session::BecomeTarget(std::function<void(int64_t)> tell) {
+  const bool lost = pinned_ != nullptr && own_link_ == nullptr && pinned_->lost.any();
+  if (closed_ || lost || (own_link_ == nullptr && !TakeOwnLink(group_->key()))) return tell(0);
+  pinned_->state.HoldForGood();
+  pinned_->is_target = true;
+  pinned_->to_tell.push_back(std::move(tell));
+  if (own_link_->introduced()) TellTarget();
+  Schedule();
+}
+
+// By which number the node knows its connection, if it still has one.
+void Session::TellTarget() {
+  if (pinned_ == nullptr) return;
+  for (const auto& tell : std::exchange(pinned_->to_tell, {})) {
+    tell(own_link_ == nullptr ? 0 : own_link_->client_id());
+  }
+  if (own_link_ != nullptr) PlaySubscriber();
+}
+
+void Session::PlaySubscriber() {
+  if (pinned_ == nullptr || own_link_ == nullptr || !pinned_->is_target || pinned_->listens) return;
+  if (!own_link_->introduced() || pinned_->plays_subscriber == subscribed()) return;
+  pinned_->plays_subscriber = subscribed();
+  own_link_->ExpectMessages();
+  SendOnOwnLink({subscribed() ? "SUBSCRIBE" : "UNSUBSCRIBE", kInvalidations});
+}
+
+// Not what somebody publishes to a channel to which only weir subscribes.
+bool Session::TakesPush(std::string_view frame) const {
+  if (!pinned_->plays_subscriber || frame.empty()) return true;
+  frame.remove_prefix(1);
+  constexpr std::string_view kMessage = "3\r\n$7\r\nmessage\r\n$20\r\n__redis__:invalidate\r\n$";
+  return !frame.starts_with(kMessage) || frame.substr(kMessage.size()).starts_with('-');
+}
+
+// The node says by its own number who is gone. False: it says something else.
+bool Session::PushBrokenRedirect(std::string_view frame) {
+  constexpr std::string_view kBroken = ">2\r\n$21\r\ntracking-redir-broken\r\n";
+  if (!frame.starts_with(kBroken)) return false;
+  pinned_->redirect_broken = true;
+  out_.AppendCopy(worker_->context().chunks,
+                  Concat(kBroken, ":", pinned_->redirect.client_id, "\r\n"));
+  return true;
 }
 
 // CLIENT GETREDIR and TRACKINGINFO.

@@ -4,7 +4,7 @@
 Each unit file runs against a new redis-server, and against a new weir in front of a new
 redis-server. A case that passes direct and not through weir fails the run, unless known.txt says
 why it cannot hold behind a proxy; so does a known one that passes after all. With --recorded the
-direct result is not measured but read from direct.txt.
+direct result is not measured but read from direct.txt. Valkey has lists of its own.
 """
 import argparse
 import concurrent.futures
@@ -24,8 +24,6 @@ import source  # noqa: E402
 import suite  # noqa: E402
 
 BUILD = HERE.parent.parent / "build"
-KNOWN = HERE / "known.txt"
-DIRECT = HERE / "direct.txt"
 TEXT_LINES_MAX = 12
 MISSING = "missing: the suite never came to it"
 WEIRS_END = "(weir's own end)"
@@ -38,19 +36,20 @@ class Flavour:
         get = source.fetch_valkey if valkey else source.fetch_redis
         self.source, self.server = get(BUILD / "conformance")
         self.options = ["--force-resp3"] if force_resp3 else []
-        # The lists are Redis'. What they excuse is excused here too, but need not exist here.
-        self.lists_are_its_own = not valkey and not force_resp3
+        self.known = HERE / ("known-valkey.txt" if valkey else "known.txt")
+        resp3 = "-resp3" if force_resp3 else ""
+        self.direct = HERE / (f"direct-valkey{resp3}.txt" if valkey else "direct.txt")
 
 
-def read_known():
-    """{(file, case): (may_pass, reason)} of known.txt, which says itself what its lines mean."""
+def read_known(path):
+    """{(file, case): (may_pass, reason)} of a list, which says itself what its lines mean."""
     known = {}
-    for number, line in enumerate(KNOWN.read_text().splitlines(), 1):
+    for number, line in enumerate(path.read_text().splitlines(), 1):
         if not line.strip() or line.startswith("#"):
             continue
         parts = [part.strip() for part in line.split(" :: ")]
         if len(parts) != 3 or not all(parts):
-            raise SystemExit(f"{KNOWN}:{number}: expected FILE :: CASE :: REASON")
+            raise SystemExit(f"{path}:{number}: expected FILE :: CASE :: REASON")
         known[parts[0], parts[1]] = (parts[2].startswith("may pass: "), parts[2])
     return known
 
@@ -114,7 +113,7 @@ def run_one(flavour, unit, weir, races):
 def run_all(flavour, names, ways, jobs):
     """{(unit, way): (cases, seconds)}; prints a line as each is done."""
     found = {}
-    races = {unit: [name for (of, name), (may_pass, _) in read_known().items()
+    races = {unit: [name for (of, name), (may_pass, _) in read_known(flavour.known).items()
                     if of == unit and may_pass] for unit in names}
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
         running = {pool.submit(run_one, flavour, unit, weir, races[unit]): (unit, way)
@@ -139,7 +138,7 @@ def verdict(unit, direct, cases, known, strict):
         may_pass, reason = known.get((unit, name), (False, None))
         if case and case.status == suite.PASSED:
             if strict and reason and not may_pass:
-                wrong.append((name, f"it passes now: remove it from {KNOWN.name} ({reason})"))
+                wrong.append((name, f"it passes now: the list of known ones names it ({reason})"))
         elif not reason:
             wrong.append((name, case.text if case else MISSING))
     for case in cases:
@@ -178,17 +177,17 @@ def print_wrong(wrong):
         print("".join(f"    {line}\n" for line in shown), end="")
 
 
-def judge(names, direct, through, strict):
-    known = read_known()
+def judge(flavour, names, direct, through, strict):
+    known = read_known(flavour.known)
     wrong = [(unit, name, text) for unit in names
              for name, text in verdict(unit, direct[unit], through[unit], known, strict)]
-    wrong += [(unit, name, f"{KNOWN.name} names it, but it does not pass direct")
+    wrong += [(unit, name, f"{flavour.known.name} names it, but it does not pass direct")
               for unit, name in (stale(names, direct, known) if strict else [])]
     print_table(names, direct, through)
     excused = sum(unit in names for unit, _ in known)
     print_wrong(wrong)
-    print(f"\nconformance: {len(wrong)} cases fail through weir that pass direct; {KNOWN.name} "
-          f"excuses {excused}")
+    print(f"\nconformance: {len(wrong)} cases fail through weir that pass direct; "
+          f"{flavour.known.name} excuses {excused}")
     return 1 if wrong else 0
 
 
@@ -206,8 +205,6 @@ def options():
     chosen_options = parser.parse_args()
     if chosen_options.force_resp3 and not chosen_options.valkey:
         parser.error("--force-resp3 needs --valkey: Redis 7.0's suite does not have it")
-    if chosen_options.valkey and (chosen_options.write or chosen_options.recorded):
-        parser.error("direct.txt is Redis': --valkey takes neither --write nor --recorded")
     return chosen_options
 
 
@@ -236,20 +233,21 @@ def main():
         ways["weir"] = os.path.abspath(chosen_options.weir)
     found = run_all(flavour, names, ways, chosen_options.jobs)
     if chosen_options.recorded:
-        recorded = read_direct(DIRECT)
+        recorded = read_direct(flavour.direct)
         direct = {unit: recorded.get(unit, []) for unit in names}
     else:
         direct = {unit: [case.name for case in found[unit, "direct"][0]
                          if case.status == suite.PASSED] for unit in names}
     if chosen_options.write:
-        write_direct(DIRECT, {unit: found[unit, "direct"][0] for unit in names})
+        write_direct(flavour.direct, {unit: found[unit, "direct"][0] for unit in names})
     if chosen_options.direct_only:
         print_wrong([(unit, case.name, case.text) for unit in names
                      for case in found[unit, "direct"][0] if case.status != suite.PASSED])
         print(f"\nconformance: {sum(map(len, direct.values()))} cases pass direct")
         return 0
-    return judge(names, direct, {unit: found[unit, "weir"][0] for unit in names},
-                 flavour.lists_are_its_own)
+    # With RESP3 some of what is known may pass after all.
+    return judge(flavour, names, direct, {unit: found[unit, "weir"][0] for unit in names},
+                 strict=not chosen_options.force_resp3)
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ class FakeClients : public ClientTable {
     return true;
   }
 
-  int64_t OwnConnectionId(uint64_t) const override { return 0; }
+  void CountMonitor(size_t, size_t) override {}
   bool Unblock(uint64_t id, bool with_error) override {
     unblocked_with_error = with_error;
     return id == blocked_id;

@@ -1,36 +1,66 @@
-// A client that monitors Redis through weir sees what clients do, not how weir's links begin: with
-// Redis itself there are none, and its own test suite expects a MULTI to be the first line of one.
-#include "proxy/backend/monitor_line.h"
+#include "proxy/client/monitor_line.h"
 
-#include <string>
+#include <gtest/gtest.h>
 
-#include "gtest/gtest.h"
+#include <vector>
+
+#include "routing/command_policy.h"
+#include "routing/command_table.h"
 
 namespace weir {
 namespace {
 
-bool Own(const std::string& said, std::string_view client_name = "weir") {
-  return IsOwnChatter("+1700000000.123456 [0 127.0.0.1:50000] " + said + "\r\n", client_name);
+class MonitorLineTest : public ::testing::Test {
+ protected:
+  std::string Words(const std::vector<std::string_view>& args, bool complete = true) const {
+    const CommandEntry* entry = routing_->Resolve(ArgList(args));
+    return entry == nullptr ? "unknown" : MonitorWords(*entry->spec, ArgList(args), complete);
+  }
+  bool IsShown(const std::vector<std::string_view>& args) const {
+    return IsShownToMonitors(routing_->Resolve(ArgList(args)), static_cast<uint32_t>(args.size()));
+  }
+
+  CommandPolicy policy_ = *CommandPolicy::Parse({"@all"}, {});
+  std::shared_ptr<const RoutingTable> routing_ =
+      RoutingTable::Make(CommandTable::BuiltIn(), policy_);
+};
+
+TEST_F(MonitorLineTest, ALineIsAsRedisWritesIt) {
+  EXPECT_EQ(MonitorLine(1'700'000'000'000'001, 3, "127.0.0.1:50000", "\"PING\""),
+            "+1700000000.000001 [3 127.0.0.1:50000] \"PING\"\r\n");
 }
 
-TEST(MonitorLineTest, HandshakesAndHealthChecksAreWeirsOwn) {
-  EXPECT_TRUE(Own("\"CLIENT\" \"SETNAME\" \"weir\""));
-  EXPECT_TRUE(Own("\"CLIENT\" \"SETNAME\" \"my proxy\"", "my proxy"));
-  EXPECT_TRUE(Own("\"CLIENT\" \"ID\""));
-  EXPECT_TRUE(Own("\"HELLO\" \"3\""));
-  EXPECT_TRUE(Own("\"HELLO\" \"3\" \"AUTH\" \"(redacted)\" \"(redacted)\""));
-  EXPECT_TRUE(Own("\"PING\""));
+TEST_F(MonitorLineTest, WhatIsNotPrintableIsEscaped) {
+  EXPECT_EQ(Words({"set", "k", std::string_view("\0\x7f\xe9\n\r\t\a\b\\\" ~", 12)}),
+            "\"set\" \"k\" \"\\x00\\x7f\\xe9\\n\\r\\t\\a\\b\\\\\\\" ~\"");
+  EXPECT_EQ(Words({"SET", "", "v"}), "\"SET\" \"\" \"v\"");
+  EXPECT_EQ(Words({"SET", "k"}, false), "\"SET\" \"k\" ...");
 }
 
-TEST(MonitorLineTest, WhatClientsSayIsNot) {
-  EXPECT_FALSE(Own("\"multi\""));
-  EXPECT_FALSE(Own("\"set\" \"k\" \"] \\\"PING\\\"\""));
-  EXPECT_FALSE(Own("\"CLIENT\" \"SETNAME\" \"weirdo\""));
-  EXPECT_FALSE(Own("\"CLIENT\" \"SETNAME\" \"\"", ""));
-  EXPECT_FALSE(Own("\"client\" \"setname\" \"weir\""));
-  EXPECT_FALSE(Own("\"HELLO\" \"3\" \"SETNAME\" \"x\""));
-  EXPECT_FALSE(Own("\"PING\" \"hello\""));
-  EXPECT_FALSE(IsOwnChatter("+OK\r\n", "weir"));
+TEST_F(MonitorLineTest, PasswordsAreNotShown) {
+  EXPECT_EQ(Words({"auth", "p"}), "\"auth\" \"(redacted)\"");
+  EXPECT_EQ(Words({"AUTH", "u", "p"}), "\"AUTH\" \"(redacted)\" \"(redacted)\"");
+  EXPECT_EQ(Words({"HELLO", "3", "AUTH", "u", "p", "SETNAME", "auth"}),
+            "\"HELLO\" \"3\" \"AUTH\" \"(redacted)\" \"(redacted)\" \"SETNAME\" \"auth\"");
+  EXPECT_EQ(Words({"MIGRATE", "h", "1", "k", "0", "10", "COPY", "AUTH", "p"}),
+            "\"MIGRATE\" \"h\" \"1\" \"k\" \"0\" \"10\" \"COPY\" \"AUTH\" \"(redacted)\"");
+  EXPECT_EQ(Words({"MIGRATE", "h", "1", "k", "0", "10", "auth2", "u", "p", "KEYS", "a"}),
+            "\"MIGRATE\" \"h\" \"1\" \"k\" \"0\" \"10\" \"auth2\" \"(redacted)\" \"(redacted)\" "
+            "\"KEYS\" \"a\"");
+}
+
+TEST_F(MonitorLineTest, OnlyWhatRedisExecutesAndNotForAdministrators) {
+  EXPECT_TRUE(IsShown({"GET", "k"}));
+  EXPECT_TRUE(IsShown({"EVAL", "return 1", "0"}));
+  EXPECT_TRUE(IsShown({"CLIENT", "ID"}));
+  EXPECT_FALSE(IsShown({"GET"}));
+  EXPECT_FALSE(IsShown({"NOSUCH"}));
+  EXPECT_FALSE(IsShown({"CLIENT", "NOSUCH"}));
+  EXPECT_FALSE(IsShown({"CLIENT", "LIST"}));
+  EXPECT_FALSE(IsShown({"CONFIG", "GET", "x"}));
+  EXPECT_FALSE(IsShown({"MONITOR"}));
+  EXPECT_FALSE(IsShown({"SYNC"}));
+  EXPECT_FALSE(IsShown({"POST", "x"}));
 }
 
 }  // namespace

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "routing/command_class.h"
+#include "routing/command_policy.h"
 #include "routing/command_reply.h"
 #include "routing/keys.h"
 #include "tests/support/support.h"
@@ -214,6 +216,33 @@ TEST(CommandTableTest, MergeAddsToWhatIsKnownAndKeepsIds) {
     if (spec->parent == nullptr) continue;
     EXPECT_EQ(merged->specs()[spec->parent->id].get(), spec->parent);
   }
+}
+
+// rename-command FLUSHALL "", or a module unloaded: the table went on to say that it is there.
+TEST(CommandTableTest, MergeForgetsWhatAServerThatListsAllDoesNotHave) {
+  const auto base = CommandTable::BuiltIn();
+  const std::string get =
+      "*10\r\n$3\r\nget\r\n:2\r\n*0\r\n:1\r\n:1\r\n:1\r\n*0\r\n*0\r\n*0\r\n*0\r\n";
+  const std::string config =
+      "*10\r\n$6\r\nconfig\r\n:-2\r\n*0\r\n:0\r\n:0\r\n:0\r\n*0\r\n*0\r\n*0\r\n*1\r\n"
+      "*10\r\n$10\r\nconfig|get\r\n:-3\r\n*0\r\n:0\r\n:0\r\n:0\r\n*0\r\n*0\r\n*0\r\n*0\r\n";
+  const auto server = CommandTable::FromReply(Reply({get, config}));
+  ASSERT_TRUE(server.ok()) << server.status();
+  const auto merged = CommandTable::Merge(*base, **server);
+  EXPECT_NE(merged->Find("get"), nullptr);
+  EXPECT_EQ(merged->Find("flushall"), nullptr);
+  const CommandSpec* container = merged->Find("config");
+  ASSERT_NE(container, nullptr);
+  EXPECT_NE(merged->FindSubcommand(*container, "get"), nullptr);
+  EXPECT_EQ(merged->FindSubcommand(*container, "set"), nullptr);
+  EXPECT_EQ(container->subcommands.size(), 1U);
+  EXPECT_NE(merged->Find("weir"), nullptr) << "weir's own is no server's";
+  EXPECT_EQ(merged->commands().size(), 3U);
+  // Ids stay what they were: counters are kept by them.
+  for (const auto& spec : base->specs()) EXPECT_EQ(merged->specs()[spec->id]->name, spec->name);
+  const auto routing = RoutingTable::Make(merged, CommandPolicy());
+  EXPECT_EQ(routing->Find("flushall"), nullptr);
+  EXPECT_NE(routing->Find("get"), nullptr);
 }
 
 // --- What no server should say

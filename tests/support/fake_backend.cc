@@ -69,6 +69,7 @@ struct FakeBackend::Core {
   bool stopping = false;
   std::list<Peer> peers;
   std::vector<std::vector<std::string>> requests;
+  std::function<std::string()> commands;
 
   void Loop();
   void Read(Peer* peer);
@@ -92,7 +93,8 @@ void FakeBackend::Core::Read(Peer* peer) {
   while (!peer->dead) {
     const std::vector<std::string> args = TakeRequest(&peer->received);
     if (args.empty()) return;
-    const std::string upkeep = Upkeep(args, peer);
+    const bool asks = commands != nullptr && Is(args[0], "COMMAND");
+    const std::string upkeep = asks ? commands() : Upkeep(args, peer);
     if (!upkeep.empty()) {
       Write(peer, upkeep);
       continue;
@@ -140,6 +142,11 @@ FakeBackend::~FakeBackend() {
   const uint64_t one = 1;
   if (write(core_->wake.get(), &one, sizeof one) < 0) perror("fake backend");
   core_->thread.join();
+}
+
+void FakeBackend::AnswerCommand(std::function<std::string()> answer) {
+  const std::lock_guard lock(core_->mutex);
+  core_->commands = std::move(answer);
 }
 
 void FakeBackend::Say(const std::string& bytes) {

@@ -34,6 +34,8 @@ class FakeBackend {
   std::string address() const { return reservation_.address(); }
   std::string url() const { return "redis://" + address(); }
 
+  // What it says to COMMAND, asked each time, in place of an empty array.
+  void AnswerCommand(std::function<std::string()> answer);
   // Sends bytes that nobody asked for on every connection.
   void Say(const std::string& bytes);
   size_t connections() const;

@@ -51,6 +51,12 @@ void RedisServer::Restart() {
   Start();
 }
 
+void RedisServer::Replace(std::vector<std::string> args) {
+  args_ = std::move(args);
+  Kill();
+  Restart();
+}
+
 void RedisServer::Pause() {
   process_->Signal(SIGSTOP);
   // The signal takes effect when the process next runs; it has when its state says so.

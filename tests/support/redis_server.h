@@ -27,10 +27,11 @@ class RedisServer {
   std::string unix_path() const { return dir_.path() + "/redis.sock"; }
   Process& process() { return *process_; }
 
-  void Kill();     // SIGKILL; from then on connecting is refused
-  void Restart();  // starts it again, empty, on the same port
-  void Pause();    // SIGSTOP: accepts in the kernel, answers nothing
-  void Resume();   // SIGCONT
+  void Kill();                                  // SIGKILL; from then on connecting is refused
+  void Restart();                               // starts it again, empty, on the same port
+  void Replace(std::vector<std::string> args);  // the same by another one, with these arguments
+  void Pause();                                 // SIGSTOP: accepts in the kernel, answers nothing
+  void Resume();                                // SIGCONT
 
   static std::string binary();
 
