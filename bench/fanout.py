@@ -12,41 +12,16 @@ turns; medians of the rounds are shown. Every subscriber's bytes are counted, so
 import argparse
 import os
 import resource
-import select
-import socket
 import statistics
-import subprocess
-import sys
-import tempfile
 import time
 
-from side_by_side import LOAD_CPU, PROXY_CPU, ROOT, cpu_s, free_port, resident_bytes
+from clients import Crowd, connect, read_line, request
+from side_by_side import BUILD, LOAD_CPU, PROXY_CPU, Stage, cpu_s, resident_bytes
 
 
-def request(*args):
-    parts = [b"*%d\r\n" % len(args)]
-    for arg in args:
-        parts.append(b"$%d\r\n%s\r\n" % (len(arg), arg))
-    return b"".join(parts)
-
-
-def connect(port):
-    s = socket.create_connection(("127.0.0.1", port))
-    s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return s
-
-
-def read_line(s):
-    line = b""
-    while not line.endswith(b"\r\n"):
-        line += s.recv(4096)
-    return line
-
-
-class Subscribers:
+class Subscribers(Crowd):
     def __init__(self, port, count):
-        self.epoll = select.epoll()
-        self.sockets = {}
+        super().__init__()
         self.got = 0
         for at in range(0, count, 200):
             batch = [connect(port) for _ in range(at, min(at + 200, count))]
@@ -55,22 +30,13 @@ class Subscribers:
             for s in batch:
                 while not s.recv(4096).endswith(b":1\r\n"):
                     pass
-                s.setblocking(False)
-                self.epoll.register(s.fileno(), select.EPOLLIN)
-                self.sockets[s.fileno()] = s
+                self.add(s)
 
-    def read(self, total, patience_s=60):
-        deadline = time.monotonic() + patience_s
-        while self.got < total:
-            for fd, _ in self.epoll.poll(1, 4096):
-                self.got += len(self.sockets[fd].recv(262144))
-            if time.monotonic() > deadline:
-                raise SystemExit(f"{total - self.got} bytes are missing")
+    def read(self, total):
+        self.run_until(lambda: self.got >= total, self.count)
 
-    def close(self):
-        for s in self.sockets.values():
-            s.close()
-        self.epoll.close()
+    def count(self, _, data):
+        self.got += len(data)
 
 
 def run(port, pids, count, messages, at_once, size):
@@ -117,36 +83,19 @@ def info(port, names):
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--weir", default=f"{ROOT}/build/bench/weir")
+    parser.add_argument("--weir", default=f"{BUILD}/weir")
     parser.add_argument("--subscribers", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--size", type=int, default=64)
     options = parser.parse_args()
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     os.sched_setaffinity(0, {int(LOAD_CPU)})
-    redis_port, weir_port = free_port(), free_port()
-    with tempfile.TemporaryDirectory() as folder:
-        config = f"{folder}/weir.toml"
-        with open(config, "w") as f:
-            f.write(f"workers = 1\n[[listener]]\naddress = \"127.0.0.1:{weir_port}\"\n"
-                    f"[upstream.default]\nurl = \"redis://127.0.0.1:{redis_port}\"\n"
-                    f"[limits]\nclients_max = {options.subscribers + 100}\n"
-                    "[admin]\naddress = \"off\"\n")
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        redis = subprocess.Popen(
-            ["taskset", "-c", PROXY_CPU, "redis-server", "--port", str(redis_port), "--save", "",
-             "--dir", folder, "--maxclients", str(options.subscribers + 100)], **quiet)
-        time.sleep(0.5)
-        weir = subprocess.Popen(["taskset", "-c", PROXY_CPU, options.weir, "--config", config],
-                                **quiet)
-        time.sleep(1)
-        try:
-            compare(options, redis, redis_port, weir, weir_port)
-        finally:
-            weir.terminate()
-            weir.wait()
-            redis.terminate()
-            redis.wait()
+    with Stage() as stage:
+        # Whoever fans out is on the same core.
+        redis_port, redis = stage.redis(cpu=PROXY_CPU)
+        config = f"[limits]\nclients_max = {options.subscribers + 100}\n"
+        weir_port, weir = stage.weir(f"redis://127.0.0.1:{redis_port}", config, binary=options.weir)
+        compare(options, redis, redis_port, weir, weir_port)
 
 
 def compare(options, redis, redis_port, weir, weir_port):
@@ -170,4 +119,4 @@ def compare(options, redis, redis_port, weir, weir_port):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

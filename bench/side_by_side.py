@@ -104,16 +104,16 @@ class Stage:
         with open(log) as f:
             sys.exit(f"side_by_side: did not start: {' '.join(command)}\n{f.read()[-800:]}")
 
-    def redis(self):
+    def redis(self, cpu=LOAD_CPU):
         port = free_port()
         os.mkdir(f"{self.dir}/redis.{port}")
         command = f"redis-server --port {port} --bind 127.0.0.1 --appendonly no --maxclients 20000 --loglevel warning"
-        return port, self.start([*command.split(), "--save", "", "--dir", f"{self.dir}/redis.{port}"], port, LOAD_CPU)
+        return port, self.start([*command.split(), "--save", "", "--dir", f"{self.dir}/redis.{port}"], port, cpu)
 
-    def weir(self, url, config="", prefix=(), cpu=PROXY_CPU):
+    def weir(self, url, config="", prefix=(), cpu=PROXY_CPU, binary=f"{BUILD}/weir"):
         port = free_port()
         path = self.file(f"weir.{port}.toml", f'workers = 1\n{config}')
-        command = [*prefix, f"{BUILD}/weir", "--config", path, "--listen", f"127.0.0.1:{port}", "--admin", "off", url]
+        command = [*prefix, binary, "--config", path, "--listen", f"127.0.0.1:{port}", "--admin", "off", url]
         return port, self.start(command, port, cpu)
 
 
