@@ -12,6 +12,8 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
+#include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -60,6 +62,9 @@ class Server final : public AdminSource {
   void ReportNode(const std::string& upstream, const std::string& node, bool up,
                   const std::string& cause);
   void AddMetrics(std::shared_ptr<const MetricsSource> source);
+  // See Host::Share; on the control thread, before the workers run.
+  std::shared_ptr<void> Share(std::string_view name,
+                              const std::function<std::shared_ptr<void>()>& make);
   void OnWorkerDrained();
   // The "# Weir" section of INFO, for a client of this worker.
   std::string InfoText(int worker);
@@ -94,6 +99,7 @@ class Server final : public AdminSource {
   Loop loop_;
   NodeStates nodes_;
   std::vector<std::unique_ptr<SubscriptionCounts>> counts_;  // one for each upstream
+  std::map<std::string, std::shared_ptr<void>, std::less<>> shares_;  // by plugins' names for them
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::vector<std::unique_ptr<Discovery>> discoveries_;

@@ -53,8 +53,8 @@ bool Dispatcher::HandleLarge(Chunk* chunk, const ParsedRequest& parsed, const Re
 }
 
 bool Dispatcher::Perform(const Plan& plan, const Input& input) {
-  if (!session_.conversation_.authenticated && !NeedsNoAuth(plan.entry)) [[unlikely]] {
-    return Refuse(plan.entry, StrangersError(plan.entry, input.parsed), input);
+  if (!session_.conversation_.authenticated) [[unlikely]] {
+    if (const auto refused = RefuseStranger(plan.entry, input)) return *refused;
   }
   if (session_.subscriptions_ != nullptr) [[unlikely]] {
     if (const auto taken = WhileSubscribed(plan, input)) return *taken;
@@ -90,6 +90,11 @@ bool Dispatcher::Perform(const Plan& plan, const Input& input) {
       break;
   }
   return Refuse(plan.entry, "-ERR weir: no single node can answer this", input);
+}
+
+std::optional<bool> Dispatcher::RefuseStranger(const CommandEntry* entry, const Input& input) {
+  if (NeedsNoAuth(entry)) return std::nullopt;
+  return Refuse(entry, StrangersError(entry, input.parsed), input);
 }
 
 // Answers with an error; of a large request, the rest is then dropped as it comes.
@@ -162,8 +167,8 @@ bool Dispatcher::SendOn(Link* link, const Plan& plan, const Input& input) {
                       worker_.CountsOf(session_.listener_).any();
   Request* tail = session_.tail_;
   if (tail != nullptr && tail->entry == plan.entry && link->CanExtend(tail) && !silent &&
-      !tail->silent && !tail->collect && input.reply_marks == 0 && !counts &&
-      tail->received_ns == context.NowNs() && !link->own() && !tail->keeps_wire &&
+      !tail->silent && tail->extra == nullptr && input.reply_marks == 0 && !input.keeps() &&
+      !counts && tail->received_ns == context.NowNs() && !link->own() && !tail->keeps_wire &&
       tail->wire.ContinuesWith(chunk, wire)) {
     link->Extend(tail, chunk, wire);
     ++session_.unanswered_;
@@ -178,12 +183,13 @@ bool Dispatcher::SendOn(Link* link, const Plan& plan, const Input& input) {
     if (plan.entry != nullptr && plan.entry->script != ScriptUse::kNone) {
       NoteScript(plan, input, request);
     }
-    if (input.reply_marks != 0 || counts) {
+    if (input.reply_marks != 0 || counts || input.keeps()) {
       auto task = std::make_unique<RequestTask>();
       task->reply_marks = input.reply_marks;
       if (counts) CorrectCount(plan, input, task.get());
+      if (input.keeps()) task->kept = std::move(*input.kept);
       request->extra = std::move(task);
-      request->collect = true;
+      request->collect = input.reply_marks != 0 || counts;
     }
     if (!link->Send(request, chunk, wire)) [[unlikely]] {
       context.stats.requests_failed_down.Add();
@@ -272,6 +278,7 @@ bool Dispatcher::Ask(const Plan& plan, const Input& input, LocalOutcome outcome,
   task->gather = std::move(outcome.gather);
   task->group = group;
   task->reply_marks = input.reply_marks;
+  if (input.keeps()) task->kept = std::move(*input.kept);
   const bool sent = link != nullptr && link->Send(request, wire.chunk(), wire.view());
   request->request_bytes = input.parsed.wire.size();  // the client's, not those of what weir asks
   if (!sent) {
@@ -316,6 +323,7 @@ LocalContext Dispatcher::MakeLocalContext(const Input& input) {
     row.query_buffer_bytes += bytes;
     return row;
   };
+  context.plugin_commands = worker_.chain().commands();
   context.weir_info = [this] { return worker_.InfoText(); };
   context.explain = [this](const std::vector<std::string_view>& args) {
     return worker_.Explain(session_, args);

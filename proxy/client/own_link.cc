@@ -228,6 +228,11 @@ bool Dispatcher::SendLarge(Link* link, const Plan& plan, const Input& input) {
     copy = Slice(input.chunk, input.parsed.wire);
   }
   NoteOwnRequest(plan, input, request);
+  if (input.keeps()) {
+    auto task = std::make_unique<RequestTask>();
+    task->kept = std::move(*input.kept);
+    request->extra = std::move(task);
+  }
   if (!link->Send(request, copy.chunk(), copy.view())) return true;
   ++session_.on_links_;
   session_.flow_ = link;
