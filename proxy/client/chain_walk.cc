@@ -71,8 +71,7 @@ bool Dispatcher::WalkChain(const Input& input) {
       return *refused;
     }
   }
-  const uint64_t bytes =
-      input.parsed.wire.size() + (input.tail == nullptr ? 0 : input.tail->bytes_left_min());
+  const uint64_t bytes = input.parsed.wire.size() + input.tail_bytes_min;
   // Most requests pass in one go; only one that has to wait is kept with the session.
   ChainWalk here;
   ChainWalk* on_its_way = session_.walk_ == nullptr ? &here : session_.walk_.get();
@@ -109,7 +108,11 @@ bool Dispatcher::WalkChain(const Input& input) {
   }
   // A large request passes by as it is: what it will say is not known yet.
   if (!walk->rewrite.has_value() || input.tail != nullptr) {
-    Input onward{input.chunk, input.parsed, input.tail, walk->reply_marks, &walk->kept};
+    Input onward{.chunk = input.chunk,
+                 .parsed = input.parsed,
+                 .tail = input.tail,
+                 .reply_marks = walk->reply_marks,
+                 .kept = &walk->kept};
     if (Perform(MakePlan(*known.routing, *known.topology, input.parsed), onward)) return true;
   } else {
     std::string wire;
@@ -123,7 +126,8 @@ bool Dispatcher::WalkChain(const Input& input) {
       return Refuse(nullptr, "-ERR weir: a plugin made an empty request of this one", input);
     }
     parsed.rewritten = true;
-    Input onward{nullptr, parsed, nullptr, walk->reply_marks, &walk->kept};
+    Input onward{
+        .chunk = nullptr, .parsed = parsed, .reply_marks = walk->reply_marks, .kept = &walk->kept};
     if (Perform(MakePlan(*known.routing, *known.topology, parsed), onward)) return true;
   }
   session_.walk_ = std::make_unique<ChainWalk>(std::move(through));

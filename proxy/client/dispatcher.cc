@@ -43,8 +43,15 @@ bool Dispatcher::Handle(Chunk* chunk, const ParsedRequest& parsed) {
   return Perform(MakePlan(*known.routing, *known.topology, parsed), input);
 }
 
-bool Dispatcher::HandleLarge(Chunk* chunk, const ParsedRequest& parsed, const RequestTail& tail) {
-  const Input input{.chunk = chunk, .parsed = parsed, .tail = &tail};
+bool Dispatcher::HandleLarge(Chunk* chunk, const ParsedRequest& parsed, const RequestTail& tail,
+                             std::string_view rest) {
+  // The length of the argument that makes it large stands at the beginning of the rest.
+  RequestTail ahead = tail;
+  const size_t seen = ahead.Scan(rest).consumed;
+  const Input input{.chunk = chunk,
+                    .parsed = parsed,
+                    .tail = &tail,
+                    .tail_bytes_min = seen + ahead.bytes_left_min()};
   if (worker_.chain().has(kHookRequest) && parsed.argc != 0) return WalkChain(input);
   const UpstreamSnapshot& known = worker_.UpstreamOf(session_.listener_).snapshot();
   // A name that is itself too large is no command's, but only Redis may say so.

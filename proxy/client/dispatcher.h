@@ -41,8 +41,9 @@ class Dispatcher {
   // set, and it must be given again.
   [[nodiscard]] bool Handle(Chunk* chunk, const ParsedRequest& parsed);
   // The same for a request of which only the first arguments are there.
+  // `rest`: what has come of it behind those.
   [[nodiscard]] bool HandleLarge(Chunk* chunk, const ParsedRequest& parsed,
-                                 const RequestTail& tail);
+                                 const RequestTail& tail, std::string_view rest);
 
  private:
   // All that an action needs to know of the request.
@@ -51,6 +52,7 @@ class Dispatcher {
     const ParsedRequest& parsed;
     const RequestTail* tail = nullptr;  // of a large one
     PluginSet reply_marks = 0;
+    uint64_t tail_bytes_min = 0;  // how many bytes of a large one are known to follow
     // What plugins keep until the request is done; taken if it goes to a node.
     std::vector<std::unique_ptr<RequestView::Kept>>* kept = nullptr;
 
