@@ -36,11 +36,32 @@ class BenchHost final : public Host {
   void AddMetrics(std::shared_ptr<MetricsSource> source) override {
     sources.push_back(std::move(source));
   }
+  std::shared_ptr<void> Share(std::string_view,
+                              const std::function<std::shared_ptr<void>()>& make) override {
+    return make();
+  }
 
   std::vector<std::shared_ptr<MetricsSource>> sources;
 
  private:
   const std::string name_ = "default";
+};
+
+// One client of any kind.
+class BenchClient final : public SessionView {
+ public:
+  uint64_t id() const override { return 1; }
+  std::string_view user() const override { return "default"; }
+  std::string_view client_name() const override { return ""; }
+  std::string address() const override { return "127.0.0.1:50312"; }
+  std::string_view listener() const override { return "127.0.0.1:6380"; }
+  int db() const override { return 0; }
+  int protocol_version() const override { return 2; }
+  bool in_transaction() const override { return false; }
+  uint64_t& word(size_t) override { return word_; }
+
+ private:
+  uint64_t word_ = 0;
 };
 
 const RoutingTable& Routing() {
@@ -96,7 +117,8 @@ void BM_MetricsError(benchmark::State& state) {
   BenchHost host;
   Chain chain = MetricsChain(host);
   const CommandEntry* const entry = Routing().Find("get");
-  for (auto _ : state) chain.OnError(entry, 0, "WRONGTYPE");
+  BenchClient client;
+  for (auto _ : state) chain.OnError(client, entry, 0, "WRONGTYPE");
 }
 BENCHMARK(BM_MetricsError);
 

@@ -17,6 +17,7 @@ Chain::Chain(std::vector<std::unique_ptr<Plugin>> plugins) : plugins_(std::move(
     if ((hooks & kHookDone) != 0) on_done_.push_back(plugin.get());
     if ((hooks & kHookError) != 0) on_error_.push_back(plugin.get());
     if ((hooks & kHookClose) != 0) on_close_.insert(on_close_.begin(), plugin.get());
+    for (const CommandSpec* spec : plugin->commands()) commands_.push_back(spec);
     bit <<= 1;
   }
 }
@@ -52,10 +53,11 @@ void Chain::Close(SessionView& session) {
   for (Plugin* plugin : on_close_) plugin->OnClose(session);
 }
 
-std::vector<std::string> Chain::Explain(const ArgList& args, const CommandEntry* entry) const {
+std::vector<std::string> Chain::Explain(SessionView& session, const ArgList& args,
+                                        const CommandEntry* entry, int upstream) const {
   std::vector<std::string> lines;
   for (const auto& plugin : plugins_) {
-    const std::string what = plugin->Explain(args, entry);
+    const std::string what = plugin->Explain(session, args, entry, upstream);
     if (!what.empty()) lines.push_back(Concat(plugin->name(), ": ", what));
   }
   return lines;

@@ -65,8 +65,9 @@ class Chain {
   }
 
   // See Plugin::OnError.
-  void OnError(const CommandEntry* entry, int upstream, std::string_view code) {
-    for (Plugin* plugin : on_error_) plugin->OnError(entry, upstream, code);
+  void OnError(SessionView& session, const CommandEntry* entry, int upstream,
+               std::string_view code) {
+    for (Plugin* plugin : on_error_) plugin->OnError(session, entry, upstream, code);
   }
 
   // Also after an OnOpen that said kClose.
@@ -76,7 +77,11 @@ class Chain {
   }
 
   // For WEIR EXPLAIN: "PLUGIN: what it would do", for each that has something to say, in order.
-  std::vector<std::string> Explain(const ArgList& args, const CommandEntry* entry) const;
+  std::vector<std::string> Explain(SessionView& session, const ArgList& args,
+                                   const CommandEntry* entry, int upstream) const;
+
+  // The commands that the plugins add, in order.
+  const std::vector<const CommandSpec*>& commands() const { return commands_; }
 
   // The plugins' names, in order.
   std::vector<std::string_view> names() const;
@@ -99,6 +104,7 @@ class Chain {
   std::vector<Member> on_reply_;  // last plugin first
   std::vector<Plugin*> on_open_;
   std::vector<Plugin*> on_close_;  // last plugin first
+  std::vector<const CommandSpec*> commands_;
   std::vector<std::unique_ptr<Plugin>> plugins_;
 };
 

@@ -49,6 +49,15 @@ struct ConfigKey {
   absl::Status (*check)(const std::string& value) = nullptr;
 };
 
+// An array of tables of a plugin, [[plugin.NAME.TABLE]], with its keys; it may hold others in turn.
+struct PluginTable {
+  const char* name;
+  const char* description;  // one sentence
+  std::span<const ConfigKey> keys;
+  const void* defaults;  // a settings struct of the keys', as constructed
+  std::span<const PluginTable> tables = {};
+};
+
 // The keys of a plugin, for the reader of the file. `enabled` is a key of every plugin.
 struct PluginSchema {
   const char* name;
@@ -56,6 +65,10 @@ struct PluginSchema {
   bool enabled;             // where the file is silent
   std::span<const ConfigKey> keys;
   const void* defaults;  // a settings struct of the keys', as constructed; nullptr if no keys
+  std::span<const PluginTable> tables = {};
+  // Adds what is wrong though each key by itself is as it should be. Called if the plugin is
+  // enabled and no key was found wrong; nullptr: nothing more can be.
+  void (*check)(const PluginConfig& config, ConfigErrors* errors) = nullptr;
 };
 
 // Reads `table` by `keys` into `object`, or only checks it when that is nullptr; fields whose key

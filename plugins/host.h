@@ -44,6 +44,10 @@ class Host {
   // Adds what the plugin counts to /metrics; only while the chain is built. The source is shared
   // because a scrape, on another thread, may outlast the plugin.
   virtual void AddMetrics(std::shared_ptr<MetricsSource> source) = 0;
+  // What all workers have in common under this name: `make` is called by the first to ask, and the
+  // others get the same. Only while the chain is built, which workers do one after the other.
+  virtual std::shared_ptr<void> Share(std::string_view name,
+                                      const std::function<std::shared_ptr<void>()>& make) = 0;
 
  protected:
   ~Host() = default;

@@ -45,7 +45,8 @@ class MetricsPlugin final : public Plugin {
                        done.count);
   }
 
-  void OnError(const CommandEntry* entry, int upstream, std::string_view code) override {
+  void OnError(SessionView&, const CommandEntry* entry, int upstream,
+               std::string_view code) override {
     counters_->CountError(upstream, entry, code);
   }
 

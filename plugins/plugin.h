@@ -26,6 +26,7 @@
 namespace weir {
 
 struct CommandEntry;
+struct CommandSpec;
 
 // What OnRequest or OnOpen decided. OnOpen says kContinue or kClose.
 enum class Verdict : uint8_t {
@@ -52,6 +53,7 @@ class SessionView {
   virtual std::string_view listener() const = 0;     // the listener's address in the configuration
   virtual int db() const = 0;
   virtual int protocol_version() const = 0;
+  virtual bool in_transaction() const = 0;  // MULTI was sent, and neither EXEC nor DISCARD
   // A word of the plugin's own for this client, 0 at first; `slot` from Host::TakeSessionSlot.
   virtual uint64_t& word(size_t slot) = 0;
 
@@ -91,6 +93,11 @@ class Hold {
 // A request on its way in. Valid during the call.
 class RequestView {
  public:
+  // Lives as long as the request that it was given to; see KeepUntilDone.
+  struct Kept {
+    virtual ~Kept() = default;
+  };
+
   RequestView(SessionView& session, const ArgList& args, const CommandEntry* entry, int upstream)
       : session_(session), args_(args), entry_(entry), upstream_(upstream) {}
 
@@ -98,6 +105,8 @@ class RequestView {
   const ArgList& args() const { return args_; }
   const CommandEntry* entry() const { return entry_; }  // null: unknown to weir's table
   int upstream() const { return upstream_; }            // index, see Host::UpstreamName
+  // Of the whole request on the wire; of a large one, whose end has not come, what is known of it.
+  virtual uint64_t bytes() const = 0;
 
   // The reply, in RESP and the client's protocol version. Return kAnswered.
   virtual void Answer(std::string reply) = 0;
@@ -105,6 +114,10 @@ class RequestView {
   virtual void Rewrite(std::vector<std::string> args) = 0;
   // The plugin that says this gets OnReply with this request's whole reply. From OnRequest only.
   void WantReply() { reply_marks_ |= asking_; }
+  // Destroyed when nothing more comes of the request: it was answered, by whomever, or failed, or
+  // its client left and the node has answered nobody. Called on the worker's thread, before the
+  // plugin goes; must not call back into the session.
+  virtual void KeepUntilDone(std::unique_ptr<Kept> kept) = 0;
   // Return kHeld after it. `timeout_ms`: then the client gets an error.
   [[nodiscard]] virtual Hold MakeHold(uint64_t timeout_ms) = 0;
 
@@ -159,11 +172,15 @@ class Plugin {
   virtual void OnReply(ReplyView&) {}
   virtual void OnDone(const RequestsDone&) {}
   // `code` is the error's first word, without '-'; `entry` and `upstream` as in RequestsDone.
-  virtual void OnError(const CommandEntry* /*entry*/, int /*upstream*/, std::string_view /*code*/) {
-  }
+  virtual void OnError(SessionView&, const CommandEntry* /*entry*/, int /*upstream*/,
+                       std::string_view /*code*/) {}
   virtual void OnClose(SessionView&) {}
-  // What WEIR EXPLAIN says this plugin would do to a request; empty: nothing to say.
-  virtual std::string Explain(const ArgList&, const CommandEntry*) { return ""; }
+  // What WEIR EXPLAIN says this plugin would do to a request of this client; empty: nothing to say.
+  virtual std::string Explain(SessionView&, const ArgList&, const CommandEntry*, int /*upstream*/) {
+    return "";
+  }
+  // The commands that it adds, for COMMAND; their specs live as long as the program.
+  virtual std::vector<const CommandSpec*> commands() const { return {}; }
 };
 
 }  // namespace weir

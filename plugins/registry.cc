@@ -5,6 +5,7 @@
 
 #include "plugins/metrics.h"
 #include "plugins/plugin.h"
+#include "plugins/rate_limit.h"
 #include "plugins/skeleton.h"
 #include "plugins/text.h"
 
@@ -24,6 +25,7 @@ std::span<const PluginKind> PluginKinds() {
   // Those that only watch first, then those that may answer.
   static const PluginKind kinds[] = {
       {MetricsSchema(), &MakeMetrics},
+      {RateLimitSchema(), &MakeRateLimit},
       {SkeletonSchema(), &MakeSkeleton},
   };
   static_assert(std::size(kinds) <= Chain::kPluginsMax);

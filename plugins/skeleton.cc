@@ -100,13 +100,13 @@ class Skeleton final : public Plugin {
   void OnDone(const RequestsDone& done) override { answered_ += done.count; }
 
   // One call for each error reply, weir's own among them.
-  void OnError(const CommandEntry*, int, std::string_view) override { ++errors_; }
+  void OnError(SessionView&, const CommandEntry*, int, std::string_view) override { ++errors_; }
 
   // What OnOpen took for a client is given back here. Nothing may point to the session after it.
   void OnClose(SessionView&) override { --clients_; }
 
   // For WEIR EXPLAIN, so without any effect.
-  std::string Explain(const ArgList& args, const CommandEntry*) override {
+  std::string Explain(SessionView&, const ArgList& args, const CommandEntry*, int) override {
     if (IsGreeting(args)) return Concat("answers it after ", settings_.delay_ms, " ms");
     return IsWatched(args) ? "measures its reply" : "";
   }

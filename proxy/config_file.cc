@@ -218,8 +218,32 @@ class ConfigReader {
       (member.name == "enabled" ? enabled : plugin.table).members.push_back(member);
     }
     ReadTable(enabled, title, kEnabled, {}, &plugin, errors_);
-    ReadTable(plugin.table, title, schema.keys, {}, nullptr, errors_);
+    const size_t errors_before = errors_->count();
+    ReadTable(plugin.table, title, schema.keys, NamesOf(schema.tables), nullptr, errors_);
+    CheckPluginTables(plugin.table, Concat("plugin.", schema.name), schema.tables);
+    if (plugin.enabled && schema.check != nullptr && errors_->count() == errors_before) {
+      schema.check(plugin, errors_);
+    }
     return plugin;
+  }
+
+  static Names NamesOf(std::span<const PluginTable> tables) {
+    Names names;
+    for (const PluginTable& table : tables) names.emplace_back(table.name);
+    return names;
+  }
+
+  // The arrays of tables that a plugin's table holds, and what those hold.
+  void CheckPluginTables(const ConfigNode& parent, std::string_view path,
+                         std::span<const PluginTable> tables) {
+    for (const PluginTable& table : tables) {
+      const std::string table_path = Concat(path, ".", table.name);
+      const std::string title = Concat("[[", table_path, "]]");
+      for (const ConfigNode* node : FindTables(parent, table.name, title)) {
+        ReadTable(*node, title, table.keys, NamesOf(table.tables), nullptr, errors_);
+        CheckPluginTables(*node, table_path, table.tables);
+      }
+    }
   }
 
   void CheckLimits(const ConfigNode& root) {

@@ -87,6 +87,20 @@ std::string DescribeLine(std::string_view left, std::string_view description) {
   return Concat(line, Wrap(description), "\n");
 }
 
+std::string DescribeTables(std::string_view path, std::span<const PluginTable> tables) {
+  std::string out;
+  for (const PluginTable& table : tables) {
+    const std::string table_path = Concat(path, ".", table.name);
+    out += Concat("\n[[", table_path, "]]  ", table.description, "\n");
+    for (const ConfigKey& key : table.keys) {
+      out +=
+          DescribeLine(Concat(key.name, " = ", FormatField(key, table.defaults)), key.description);
+    }
+    out += DescribeTables(table_path, table.tables);
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string FormatConfig(const Config& config) {
@@ -132,6 +146,7 @@ std::string DescribeConfig(std::span<const PluginSchema> plugins) {
       out +=
           DescribeLine(Concat(key.name, " = ", FormatField(key, plugin.defaults)), key.description);
     }
+    out += DescribeTables(Concat("plugin.", plugin.name), plugin.tables);
   }
   return out;
 }

@@ -12,6 +12,8 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
+#include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -62,6 +64,9 @@ class Server final : public AdminSource {
   // The upstream's server may not be what it was: `reconnected` to, or it says so itself.
   void LookAgain(size_t upstream, bool reconnected);
   void AddMetrics(std::shared_ptr<const MetricsSource> source);
+  // See Host::Share; on the control thread, before the workers run.
+  std::shared_ptr<void> Share(std::string_view name,
+                              const std::function<std::shared_ptr<void>()>& make);
   void OnWorkerDrained();
   // The "# Weir" section of INFO, for a client of this worker.
   std::string InfoText(int worker);
@@ -96,6 +101,7 @@ class Server final : public AdminSource {
   Loop loop_;
   NodeStates nodes_;
   std::vector<std::unique_ptr<SubscriptionCounts>> counts_;  // one for each upstream
+  std::map<std::string, std::shared_ptr<void>, std::less<>> shares_;  // by plugins' names for them
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::vector<std::unique_ptr<Discovery>> discoveries_;

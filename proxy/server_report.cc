@@ -66,6 +66,13 @@ std::string Server::InfoText(int worker) {
   return text;
 }
 
+std::shared_ptr<void> Server::Share(std::string_view name,
+                                    const std::function<std::shared_ptr<void>()>& make) {
+  auto found = shares_.find(name);
+  if (found == shares_.end()) found = shares_.emplace(name, make()).first;
+  return found->second;
+}
+
 void Server::AddMetrics(std::shared_ptr<const MetricsSource> source) {
   const std::lock_guard lock(metrics_mutex_);
   metrics_.push_back(std::move(source));

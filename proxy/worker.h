@@ -136,6 +136,8 @@ class Worker final : public Host, public Hold::Target {
   void Log(std::string_view event, std::string_view detail) override;
   size_t TakeSessionSlot() override { return session_words_++; }
   void AddMetrics(std::shared_ptr<MetricsSource> source) override;
+  std::shared_ptr<void> Share(std::string_view name,
+                              const std::function<std::shared_ptr<void>()>& make) override;
 
  private:
   struct Ticket {

@@ -85,6 +85,11 @@ void Worker::Log(std::string_view event, std::string_view detail) {
   weir::Log(LogLevel::kInfo, event, {{"worker", index_}, {"detail", detail}});
 }
 
+std::shared_ptr<void> Worker::Share(std::string_view name,
+                                    const std::function<std::shared_ptr<void>()>& make) {
+  return server_->Share(name, make);
+}
+
 void Worker::AddMetrics(std::shared_ptr<MetricsSource> source) {
   server_->AddMetrics(std::move(source));
 }
@@ -219,7 +224,8 @@ std::vector<std::string> Worker::Explain(Session& session,
   const std::vector<std::string_view> names = chain_.names();
   lines.push_back(
       Concat("plugins: ", names.empty() ? std::string("none") : weir::Join(names, ", ")));
-  for (std::string& line : chain_.Explain(list, plan.entry)) lines.push_back(std::move(line));
+  for (std::string& line : chain_.Explain(session, list, plan.entry, upstream.index()))
+    lines.push_back(std::move(line));
   for (std::string& line : ExplainPlan(plan, *known.topology, list))
     lines.push_back(std::move(line));
   if (plan.kind == PlanKind::kSingle) {

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "proxy/client/glob.h"
+#include "routing/glob.h"
 
 namespace weir {
 

@@ -16,11 +16,18 @@ namespace {
 class WalkView final : public RequestView {
  public:
   WalkView(Worker& worker, Session& session, const ArgList& args, const CommandEntry* entry,
-           int upstream, ChainWalk* walk)
+           int upstream, uint64_t bytes, ChainWalk* walk, std::unique_ptr<ChainWalk>* kept_walk)
       : RequestView(session, args, entry, upstream),
         worker_(worker),
         client_(session),
-        walk_(walk) {}
+        bytes_(bytes),
+        walk_(walk),
+        kept_walk_(*kept_walk) {}
+
+  uint64_t bytes() const override { return bytes_; }
+  void KeepUntilDone(std::unique_ptr<Kept> kept) override {
+    walk_->kept.push_back(std::move(kept));
+  }
 
   void Answer(std::string reply) override { walk_->answer = std::move(reply); }
 
@@ -32,6 +39,9 @@ class WalkView final : public RequestView {
   }
 
   Hold MakeHold(uint64_t timeout_ms) override {
+    // With the session from here on, also because a hold may end within its own call.
+    if (kept_walk_ == nullptr) kept_walk_ = std::make_unique<ChainWalk>(std::move(*walk_));
+    walk_ = kept_walk_.get();
     walk_->ticket = worker_.TakeTicket(&client_, nullptr);
     const uint64_t ticket = walk_->ticket;
     Worker* worker = &worker_;
@@ -45,7 +55,9 @@ class WalkView final : public RequestView {
  private:
   Worker& worker_;
   Session& client_;
-  ChainWalk* const walk_;
+  const uint64_t bytes_;
+  ChainWalk* walk_;
+  std::unique_ptr<ChainWalk>& kept_walk_;  // the session's; null: not kept yet
   std::vector<std::string_view> views_;
 };
 
@@ -54,18 +66,25 @@ class WalkView final : public RequestView {
 bool Dispatcher::WalkChain(const Input& input) {
   Upstream& upstream = worker_.UpstreamOf(session_.listener_);
   const UpstreamSnapshot& known = upstream.snapshot();
-  // Stays with the session while plugins are called, so that a hold may end within its own call.
-  if (session_.walk_ == nullptr) session_.walk_ = std::make_unique<ChainWalk>();
-  ChainWalk* const on_its_way = session_.walk_.get();
+  if (!session_.conversation_.authenticated) [[unlikely]] {
+    if (const auto refused = RefuseStranger(known.routing->Resolve(input.parsed), input)) {
+      return *refused;
+    }
+  }
+  const uint64_t bytes = input.parsed.wire.size() + input.tail_bytes_min;
+  // Most requests pass in one go; only one that has to wait is kept with the session.
+  ChainWalk here;
+  ChainWalk* on_its_way = session_.walk_ == nullptr ? &here : session_.walk_.get();
   while (on_its_way->next != ChainWalk::kThrough && !on_its_way->answer.has_value()) {
     std::vector<std::string_view> rewritten;
     if (on_its_way->rewrite)
       rewritten.assign(on_its_way->rewrite->begin(), on_its_way->rewrite->end());
     const ArgList args =
         on_its_way->rewrite ? ArgList(absl::MakeSpan(rewritten)) : ArgList(input.parsed);
-    WalkView view(worker_, session_, args, known.routing->Resolve(args), upstream.index(),
-                  on_its_way);
+    WalkView view(worker_, session_, args, known.routing->Resolve(args), upstream.index(), bytes,
+                  on_its_way, &session_.walk_);
     const RequestOutcome outcome = worker_.chain().OnRequest(view, on_its_way->next);
+    if (session_.walk_ != nullptr) on_its_way = session_.walk_.get();
     on_its_way->reply_marks |= outcome.reply_marks;
     on_its_way->next =
         outcome.verdict == Verdict::kHeld ? outcome.next : size_t{ChainWalk::kThrough};
@@ -79,20 +98,21 @@ bool Dispatcher::WalkChain(const Input& input) {
       return false;
     }
   }
-  std::unique_ptr<ChainWalk> walk = std::move(session_.walk_);
+  ChainWalk through = std::move(*on_its_way);
+  session_.walk_.reset();
+  ChainWalk* const walk = &through;
   if (walk->answer.has_value()) {
-    const bool silent = TakeSilence();
-    Request* request = session_.Push(known.routing->Resolve(input.parsed));
-    request->silent = silent;
-    session_.AnswerAt(request, *walk->answer);
-    if (input.tail != nullptr) {
-      session_.large_ = std::make_unique<Session::Large>(Session::Large{.tail = *input.tail});
-    }
-    return true;
+    if (AnswerForPlugin(known.routing->Resolve(input.parsed), *walk->answer, input)) return true;
+    session_.walk_ = std::make_unique<ChainWalk>(std::move(through));
+    return false;
   }
   // A large request passes by as it is: what it will say is not known yet.
   if (!walk->rewrite.has_value() || input.tail != nullptr) {
-    Input onward{input.chunk, input.parsed, input.tail, walk->reply_marks};
+    Input onward{.chunk = input.chunk,
+                 .parsed = input.parsed,
+                 .tail = input.tail,
+                 .reply_marks = walk->reply_marks,
+                 .kept = &walk->kept};
     if (Perform(MakePlan(*known.routing, *known.topology, input.parsed), onward)) return true;
   } else {
     std::string wire;
@@ -106,11 +126,32 @@ bool Dispatcher::WalkChain(const Input& input) {
       return Refuse(nullptr, "-ERR weir: a plugin made an empty request of this one", input);
     }
     parsed.rewritten = true;
-    Input onward{nullptr, parsed, nullptr, walk->reply_marks};
+    Input onward{
+        .chunk = nullptr, .parsed = parsed, .reply_marks = walk->reply_marks, .kept = &walk->kept};
     if (Perform(MakePlan(*known.routing, *known.topology, parsed), onward)) return true;
   }
-  session_.walk_ = std::move(walk);
+  session_.walk_ = std::make_unique<ChainWalk>(std::move(through));
   return false;
+}
+
+// False: the answers on their way must first tell whether the client is in a transaction.
+bool Dispatcher::AnswerForPlugin(const CommandEntry* entry, std::string_view reply,
+                                 const Input& input) {
+  if (session_.own_link_ != nullptr && reply.starts_with('-')) [[unlikely]] {
+    // With Redis an error makes EXEC fail, so the node must refuse something, too.
+    const Pin& pin = session_.pinned_->state;
+    const bool may_be = pin.expected().transaction || pin.holds().transaction;
+    if (may_be && !pin.settled() && WaitForAnswers()) return false;
+    if (pin.holds().transaction) session_.SendOnOwnLink({"weir.refused"});
+  }
+  const bool silent = TakeSilence();
+  Request* request = session_.Push(entry);
+  request->silent = silent;
+  session_.AnswerAt(request, reply);
+  if (input.tail != nullptr) {
+    session_.large_ = std::make_unique<Session::Large>(Session::Large{.tail = *input.tail});
+  }
+  return true;
 }
 
 void Session::EndHold(std::optional<std::string> reply) {

@@ -34,6 +34,18 @@ const Docs& DocsOf(const CommandSpec& spec) {
        "Show what weir would do with a command, without running it",
        "O(N) where N is the number of arguments",
        {{"command", false, false}, {"arg", true, true}}},
+      {"weir.limit",
+       "Count against a limit that the caller names, and say how much of it remains",
+       "O(1), with sliding_log O(log N) for each point",
+       {{"key", false, false}, {"option", true, true}}},
+      {"cl.throttle",
+       "Count against a limit as redis-cell does",
+       "O(1)",
+       {{"key", false, false},
+        {"max_burst", false, false},
+        {"count", false, false},
+        {"period", false, false},
+        {"quantity", true, false}}},
       {"weir|help", "Show helpful text about the different subcommands", "O(1)", {}},
   };
   return *std::find_if(kDocs.begin(), kDocs.end() - 1,
@@ -58,6 +70,37 @@ void WriteCategories(ReplyWriter& reply, AclCategories categories) {
   }
 }
 
+// weir's own are all found by index and range.
+void WriteKeySpec(ReplyWriter& reply, const KeySpec& key) {
+  reply.MapHeader(3);
+  reply.Bulk("flags");
+  reply.SetHeader(static_cast<uint64_t>(std::popcount(key.flags.bits())));
+  for (int i = 0; i < kKeyFlagCount; ++i) {
+    const auto flag = static_cast<KeyFlag>(i);
+    if (key.flags.Has(flag)) reply.SimpleString(KeyFlagName(flag));
+  }
+  reply.Bulk("begin_search");
+  reply.MapHeader(2);
+  reply.Bulk("type");
+  reply.Bulk("index");
+  reply.Bulk("spec");
+  reply.MapHeader(1);
+  reply.Bulk("index");
+  reply.Integer(key.index);
+  reply.Bulk("find_keys");
+  reply.MapHeader(2);
+  reply.Bulk("type");
+  reply.Bulk("range");
+  reply.Bulk("spec");
+  reply.MapHeader(3);
+  reply.Bulk("lastkey");
+  reply.Integer(key.last_key);
+  reply.Bulk("keystep");
+  reply.Integer(key.key_step);
+  reply.Bulk("limit");
+  reply.Integer(key.limit);
+}
+
 void WriteInfo(ReplyWriter& reply, const CommandSpec& spec, uint64_t fields) {
   reply.ArrayHeader(fields);
   reply.Bulk(spec.name);
@@ -68,9 +111,9 @@ void WriteInfo(ReplyWriter& reply, const CommandSpec& spec, uint64_t fields) {
   reply.Integer(spec.step);
   if (fields > 6) WriteCategories(reply, spec.categories);
   if (fields < kCommandInfoFields) return;
-  // weir's commands have neither tips nor keys.
-  reply.SetHeader(0);
-  reply.SetHeader(0);
+  reply.SetHeader(0);  // no tips
+  reply.SetHeader(spec.key_specs.size());
+  for (const KeySpec& key : spec.key_specs) WriteKeySpec(reply, key);
   if (spec.subcommands.empty()) return reply.SetHeader(0);
   reply.ArrayHeader(spec.subcommands.size());
   for (const CommandSpec* subcommand : spec.subcommands) WriteInfo(reply, *subcommand, fields);

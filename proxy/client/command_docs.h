@@ -23,7 +23,7 @@ inline constexpr uint64_t kCommandInfoFields = 10;
 // An entry of COMMAND with its first `fields` fields.
 std::string CommandInfoEntry(const CommandSpec& spec, uint64_t fields, int protocol_version);
 
-// A pair of COMMAND DOCS: the name and what it does. `spec` is one of weir's own.
+// A pair of COMMAND DOCS: the name and what it does. `spec` is one of weir's own or of a plugin's.
 std::string CommandDocsPair(const CommandSpec& spec, int protocol_version);
 
 }  // namespace weir

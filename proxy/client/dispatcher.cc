@@ -43,8 +43,15 @@ bool Dispatcher::Handle(Chunk* chunk, const ParsedRequest& parsed) {
   return Perform(MakePlan(*known.routing, *known.topology, parsed), input);
 }
 
-bool Dispatcher::HandleLarge(Chunk* chunk, const ParsedRequest& parsed, const RequestTail& tail) {
-  const Input input{.chunk = chunk, .parsed = parsed, .tail = &tail};
+bool Dispatcher::HandleLarge(Chunk* chunk, const ParsedRequest& parsed, const RequestTail& tail,
+                             std::string_view rest) {
+  // The length of the argument that makes it large stands at the beginning of the rest.
+  RequestTail ahead = tail;
+  const size_t seen = ahead.Scan(rest).consumed;
+  const Input input{.chunk = chunk,
+                    .parsed = parsed,
+                    .tail = &tail,
+                    .tail_bytes_min = seen + ahead.bytes_left_min()};
   if (worker_.chain().has(kHookRequest) && parsed.argc != 0) return WalkChain(input);
   const UpstreamSnapshot& known = worker_.UpstreamOf(session_.listener_).snapshot();
   // A name that is itself too large is no command's, but only Redis may say so.
@@ -59,8 +66,8 @@ bool Dispatcher::Perform(const Plan& plan, const Input& input) {
 }
 
 bool Dispatcher::Act(const Plan& plan, const Input& input) {
-  if (!session_.conversation_.authenticated && !NeedsNoAuth(plan.entry)) [[unlikely]] {
-    return Refuse(plan.entry, StrangersError(plan.entry, input.parsed), input);
+  if (!session_.conversation_.authenticated) [[unlikely]] {
+    if (const auto refused = RefuseStranger(plan.entry, input)) return *refused;
   }
   if (session_.subscriptions_ != nullptr) [[unlikely]] {
     if (const auto taken = WhileSubscribed(plan, input)) return *taken;
@@ -97,6 +104,11 @@ bool Dispatcher::Act(const Plan& plan, const Input& input) {
       break;
   }
   return Refuse(plan.entry, "-ERR weir: no single node can answer this", input);
+}
+
+std::optional<bool> Dispatcher::RefuseStranger(const CommandEntry* entry, const Input& input) {
+  if (NeedsNoAuth(entry)) return std::nullopt;
+  return Refuse(entry, StrangersError(entry, input.parsed), input);
 }
 
 // Answers with an error; of a large request, the rest is then dropped as it comes.
@@ -170,8 +182,8 @@ bool Dispatcher::SendOn(Link* link, const Plan& plan, const Input& input) {
                       worker_.CountsOf(session_.listener_).any();
   Request* tail = session_.tail_;
   if (tail != nullptr && tail->entry == plan.entry && link->CanExtend(tail) && !silent &&
-      !tail->silent && !tail->collect && input.reply_marks == 0 && !counts &&
-      tail->received_ns == context.NowNs() && !link->own() && !tail->keeps_wire &&
+      !tail->silent && tail->extra == nullptr && input.reply_marks == 0 && !input.keeps() &&
+      !counts && tail->received_ns == context.NowNs() && !link->own() && !tail->keeps_wire &&
       tail->wire.ContinuesWith(chunk, wire)) {
     link->Extend(tail, chunk, wire);
     ++session_.unanswered_;
@@ -186,12 +198,13 @@ bool Dispatcher::SendOn(Link* link, const Plan& plan, const Input& input) {
     if (plan.entry != nullptr && plan.entry->script != ScriptUse::kNone) {
       NoteScript(plan, input, request);
     }
-    if (input.reply_marks != 0 || counts) {
+    if (input.reply_marks != 0 || counts || input.keeps()) {
       if (request->extra == nullptr) request->extra = std::make_unique<RequestTask>();
       auto* task = static_cast<RequestTask*>(request->extra.get());
       task->reply_marks = input.reply_marks;
       if (counts) CorrectCount(plan, input, task);
-      request->collect = true;
+      if (input.keeps()) task->kept = std::move(*input.kept);
+      if (input.reply_marks != 0 || counts) request->collect = true;
     }
     if (!link->Send(request, chunk, wire)) [[unlikely]] {
       context.stats.requests_failed_down.Add();
@@ -281,6 +294,7 @@ bool Dispatcher::Ask(const Plan& plan, const Input& input, LocalOutcome outcome,
   task->gather = std::move(outcome.gather);
   task->group = group;
   task->reply_marks = input.reply_marks;
+  if (input.keeps()) task->kept = std::move(*input.kept);
   const bool sent = link != nullptr && link->Send(request, wire.chunk(), wire.view());
   request->request_bytes = input.parsed.wire.size();  // the client's, not those of what weir asks
   if (!sent) {
@@ -325,6 +339,7 @@ LocalContext Dispatcher::MakeLocalContext(const Input& input) {
     row.query_buffer_bytes += bytes;
     return row;
   };
+  context.plugin_commands = worker_.chain().commands();
   context.weir_info = [this] { return worker_.InfoText(); };
   context.explain = [this](const std::vector<std::string_view>& args) {
     return worker_.Explain(session_, args);

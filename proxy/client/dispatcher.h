@@ -26,6 +26,7 @@ struct ChainWalk {
   static constexpr size_t kThrough = SIZE_MAX;
   size_t next = 0;  // the plugin to go on with; kThrough: it has passed them all
   PluginSet reply_marks = 0;
+  std::vector<std::unique_ptr<RequestView::Kept>> kept;
   std::optional<std::string> answer;                // what a plugin answered
   std::optional<std::vector<std::string>> rewrite;  // what a plugin made of its arguments
   std::unique_ptr<HostTimer> deadline;              // of a hold
@@ -44,8 +45,9 @@ class Dispatcher {
   size_t TakeAlike(Chunk* chunk, const ParsedRequest& parsed, std::string_view following,
                    uint32_t* count);
   // As Handle, for a request of which only the first arguments are there.
+  // `rest`: what has come of it behind those.
   [[nodiscard]] bool HandleLarge(Chunk* chunk, const ParsedRequest& parsed,
-                                 const RequestTail& tail);
+                                 const RequestTail& tail, std::string_view rest);
 
  private:
   friend class Deferred;
@@ -56,6 +58,11 @@ class Dispatcher {
     const ParsedRequest& parsed;
     const RequestTail* tail = nullptr;  // of a large one
     PluginSet reply_marks = 0;
+    uint64_t tail_bytes_min = 0;  // how many bytes of a large one are known to follow
+    // What plugins keep until the request is done; taken if it goes to a node.
+    std::vector<std::unique_ptr<RequestView::Kept>>* kept = nullptr;
+
+    bool keeps() const { return kept != nullptr && !kept->empty(); }
   };
 
   bool Perform(const Plan& plan, const Input& input);
@@ -80,6 +87,9 @@ class Dispatcher {
   bool MayUse(Link* link);
   bool WalkChain(const Input& input);
   bool MayRunOn(Chunk* chunk, const ParsedRequest& parsed, std::string_view following) const;
+  bool AnswerForPlugin(const CommandEntry* entry, std::string_view reply, const Input& input);
+  // Refuses what only those may ask who have said who they are; nothing: they may.
+  std::optional<bool> RefuseStranger(const CommandEntry* entry, const Input& input);
 
   // own_link.cc: what goes over the client's own connection.
   bool SendOwn(const Plan& plan, const Input& input);

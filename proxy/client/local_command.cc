@@ -4,21 +4,37 @@
 #include <utility>
 
 #include "proxy/client/command_docs.h"
-#include "proxy/client/glob.h"
 #include "proxy/client/local_call.h"
 #include "proxy/client/reply_elements.h"
 #include "resp/wire_text.h"
 #include "routing/command_table.h"
+#include "routing/glob.h"
+#include "routing/keys.h"
 
 namespace weir {
 namespace {
 
 using Specs = std::vector<const CommandSpec*>;
 
+// What COMMAND shows besides the server's: weir's container, and what plugins add.
+Specs AddedCommands(const LocalCall& call) {
+  Specs specs = {OwnCommands().front()};
+  const Specs& plugins = call.context.plugin_commands;
+  specs.insert(specs.end(), plugins.begin(), plugins.end());
+  return specs;
+}
+
+const CommandSpec* FindAdded(const LocalCall& call, std::string_view name) {
+  for (const CommandSpec* spec : call.context.plugin_commands) {
+    if (EqualsIgnoreCase(spec->name, name)) return spec;
+  }
+  return FindOwnCommand(name);
+}
+
 // For each name whether it is one of weir's: its spec, else nullptr.
-Specs OwnAmong(const std::vector<std::string>& names) {
+Specs OwnAmong(const LocalCall& call, const std::vector<std::string>& names) {
   Specs specs;
-  for (const std::string& name : names) specs.push_back(FindOwnCommand(name));
+  for (const std::string& name : names) specs.push_back(FindAdded(call, name));
   return specs;
 }
 
@@ -36,30 +52,34 @@ uint64_t InfoFields(std::string_view entries) {
 }
 
 // COMMAND, and COMMAND INFO without names.
-LocalOutcome AnswerAll(int version) {
-  return AskOwnBytes([version](Conversation&, std::string_view reply) {
+LocalOutcome AnswerAll(const LocalCall& call) {
+  return AskOwnBytes([version = call.protocol_version(), added = AddedCommands(call)](
+                         Conversation&, std::string_view reply) {
     const std::optional<AggregateHeader> header = ReadAggregateHeader(reply);
     if (!header) return std::string(reply);
-    const std::string entry =
-        CommandInfoEntry(*OwnCommands().front(), InfoFields(reply.substr(header->bytes)), version);
-    return AppendElements(reply, *header, 1, entry);
+    const uint64_t fields = InfoFields(reply.substr(header->bytes));
+    std::string entries;
+    for (const CommandSpec* spec : added) entries += CommandInfoEntry(*spec, fields, version);
+    return AppendElements(reply, *header, added.size(), entries);
   });
 }
 
-LocalOutcome AnswerCount(int version) {
-  return AskOwnBytes([version](Conversation&, std::string_view reply) {
+LocalOutcome AnswerCount(const LocalCall& call) {
+  return AskOwnBytes([version = call.protocol_version(), added = AddedCommands(call).size()](
+                         Conversation&, std::string_view reply) {
     int64_t count = 0;
     const size_t line_end = reply.find('\r');
     if (!reply.starts_with(':') || !ParseWireNumber(reply.substr(1, line_end - 1), &count)) {
       return std::string(reply);
     }
-    return MakeReply(version, [count](ReplyWriter& writer) { writer.Integer(count + 1); });
+    return MakeReply(
+        version, [&](ReplyWriter& writer) { writer.Integer(count + static_cast<int64_t>(added)); });
   });
 }
 
 // COMMAND INFO name …: an element for each name, null for those the server does not know.
 LocalOutcome AnswerInfoOf(const LocalCall& call) {
-  Specs own = OwnAmong(call.CopyArgs(2));
+  Specs own = OwnAmong(call, call.CopyArgs(2));
   if (AllAbsent(own)) return Forward();
   return AskOwnBytes([own = std::move(own), version = call.protocol_version()](
                          Conversation&, std::string_view reply) {
@@ -79,19 +99,22 @@ LocalOutcome AnswerInfoOf(const LocalCall& call) {
 }
 
 // COMMAND DOCS: pairs of name and description.
-LocalOutcome AnswerAllDocs(int version) {
-  return AskOwnBytes([version](Conversation&, std::string_view reply) {
+LocalOutcome AnswerAllDocs(const LocalCall& call) {
+  return AskOwnBytes([version = call.protocol_version(), added = AddedCommands(call)](
+                         Conversation&, std::string_view reply) {
     const std::optional<AggregateHeader> header = ReadAggregateHeader(reply);
     if (!header) return std::string(reply);
-    const uint64_t count = header->type == '%' ? 1 : 2;
-    return AppendElements(reply, *header, count, CommandDocsPair(*OwnCommands().front(), version));
+    std::string pairs;
+    for (const CommandSpec* spec : added) pairs += CommandDocsPair(*spec, version);
+    const uint64_t elements = header->type == '%' ? 1 : 2;
+    return AppendElements(reply, *header, elements * added.size(), pairs);
   });
 }
 
 // COMMAND DOCS name …: pairs in the order of the names, none for those the server does not know.
 LocalOutcome AnswerDocsOf(const LocalCall& call) {
   std::vector<std::string> names = call.CopyArgs(2);
-  Specs own = OwnAmong(names);
+  Specs own = OwnAmong(call, names);
   if (AllAbsent(own)) return Forward();
   return AskOwnBytes([names = std::move(names), own = std::move(own),
                       version = call.protocol_version()](Conversation&, std::string_view reply) {
@@ -130,7 +153,10 @@ LocalOutcome AnswerList(const LocalCall& call) {
   std::string names;
   uint64_t count = 0;
   ReplyWriter writer(&names, 2);
-  for (const CommandSpec* spec : OwnCommands()) {
+  Specs listed = OwnCommands();
+  const Specs& plugins = call.context.plugin_commands;
+  listed.insert(listed.end(), plugins.begin(), plugins.end());
+  for (const CommandSpec* spec : listed) {
     if (!Lists(call, *spec)) continue;
     writer.Bulk(spec->name);
     ++count;
@@ -142,8 +168,34 @@ LocalOutcome AnswerList(const LocalCall& call) {
   });
 }
 
+LocalOutcome KeysOfPlugin(const LocalCall& call, const CommandSpec& spec) {
+  const ArgList command = ArgList(call.request).Tail(2);
+  KeyPositions keys;
+  if (!spec.ArityAllows(command.size())) return SayError(RedisError::kCommandArgCount);
+  if (FindKeys(spec, command, &keys) == KeysFound::kInvalid) {
+    return SayError(RedisError::kCommandArgCount);
+  }
+  // WEIR.LIMIT RESET key
+  const bool resets =
+      spec.name == "weir.limit" && EqualsIgnoreCase(command[1], "reset") && command.size() == 3;
+  const bool with_flags = call.entry.local == LocalCommand::kCommandGetkeysandflags;
+  return SayBytes(MakeReply(call.protocol_version(), [&](ReplyWriter& writer) {
+    writer.ArrayHeader(keys.size());
+    for (const KeyPosition& key : keys) {
+      if (with_flags) writer.ArrayHeader(2);
+      writer.Bulk(command[resets ? 2 : key.index]);
+      if (!with_flags) continue;
+      writer.SetHeader(3);
+      for (const char* flag : {"RW", "access", "update"}) writer.SimpleString(flag);
+    }
+  }));
+}
+
 // COMMAND GETKEYS and GETKEYSANDFLAGS.
 LocalOutcome AnswerGetkeys(const LocalCall& call) {
+  for (const CommandSpec* spec : call.context.plugin_commands) {
+    if (EqualsIgnoreCase(spec->name, call.arg(2))) return KeysOfPlugin(call, *spec);
+  }
   if (FindOwnCommand(call.arg(2)) != OwnCommands().front()) return Forward();
   const ArgList command = ArgList(call.request).Tail(2);
   const bool known = CommandTable::BuiltIn()->Resolve(command) != nullptr;
@@ -156,16 +208,16 @@ LocalOutcome AnswerCommand(const LocalCall& call) {
   const bool all = call.argc() == 2;
   switch (call.entry.local) {
     case LocalCommand::kCommand:
-      return AnswerAll(call.protocol_version());
+      return AnswerAll(call);
     case LocalCommand::kCommandCount:
-      return AnswerCount(call.protocol_version());
+      return AnswerCount(call);
     case LocalCommand::kCommandDocs:
-      return all ? AnswerAllDocs(call.protocol_version()) : AnswerDocsOf(call);
+      return all ? AnswerAllDocs(call) : AnswerDocsOf(call);
     case LocalCommand::kCommandGetkeys:
     case LocalCommand::kCommandGetkeysandflags:
       return AnswerGetkeys(call);
     case LocalCommand::kCommandInfo:
-      return all ? AnswerAll(call.protocol_version()) : AnswerInfoOf(call);
+      return all ? AnswerAll(call) : AnswerInfoOf(call);
     case LocalCommand::kCommandList:
       return AnswerList(call);
     default:

@@ -17,6 +17,7 @@ namespace weir {
 
 struct AuthConfig;
 struct CommandEntry;
+struct CommandSpec;
 struct ParsedRequest;
 class RoutingTable;
 
@@ -85,6 +86,8 @@ struct LocalContext {
   int databases_known = 1;                // SELECT below this needs no check by the server
   // The functions are only called during the call.
   std::function<ClientRow()> self;  // the asking client, for CLIENT INFO
+  // What the plugins add to COMMAND.
+  std::vector<const CommandSpec*> plugin_commands;
   // The "# Weir" section of INFO, without blank lines around it.
   std::function<std::string()> weir_info;
   // WEIR EXPLAIN: chain, plan, link and node of args[0..] as lines of text.

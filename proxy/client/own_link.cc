@@ -249,12 +249,15 @@ bool Dispatcher::SendLarge(Link* link, const Plan& plan, const Input& input) {
   // Of PUBLISH, only the message is large.
   const bool counts = plan.entry != nullptr && plan.entry->counts_receivers &&
                       input.parsed.argc == 2 && worker_.CountsOf(session_.listener_).any();
-  if (counts) {
+  if (counts || input.keeps()) {
     auto task = std::make_unique<RequestTask>();
-    task->ask.finish = ReceiverCorrection(&worker_.CountsOf(session_.listener_),
-                                          plan.entry->spec->name, ArgList(input.parsed));
+    if (counts) {
+      task->ask.finish = ReceiverCorrection(&worker_.CountsOf(session_.listener_),
+                                            plan.entry->spec->name, ArgList(input.parsed));
+    }
+    if (input.keeps()) task->kept = std::move(*input.kept);
     request->extra = std::move(task);
-    request->collect = true;
+    if (counts) request->collect = true;
   }
   if (!link->Send(request, copy.chunk(), copy.view())) return true;
   ++session_.on_links_;

@@ -2,8 +2,10 @@
 #ifndef WEIR_PROXY_CLIENT_REQUEST_TASK_H_
 #define WEIR_PROXY_CLIENT_REQUEST_TASK_H_
 
+#include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "plugins/plugin.h"
 #include "proxy/backend/request.h"
@@ -19,6 +21,7 @@ struct RequestTask final : RequestExtra {
   LocalOutcome::Ask ask;        // finish null: nobody asked
   LocalOutcome::Gather gather;  // of a request that all workers answer
   PluginSet reply_marks = 0;    // the plugins whose OnReply gets it
+  std::vector<std::unique_ptr<RequestView::Kept>> kept;  // of plugins
   bool too_large = false;
   bool awaits_messages = false;  // it publishes to itself: first the message, then the reply
   LinkGroup* group = nullptr;  // held until the reply is there, if it is another than the session's

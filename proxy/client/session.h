@@ -142,6 +142,9 @@ class Session final : public StreamOwner, public TurnEnd, public RequestOwner, p
   std::string_view listener() const override;
   int db() const override { return conversation_.db; }
   int protocol_version() const override { return conversation_.protocol_version; }
+  bool in_transaction() const override {
+    return own_link_ != nullptr && pinned_->state.expected().transaction;
+  }
   uint64_t& word(size_t slot) override { return words_[slot]; }
 
   // The worker's list of all its sessions.

@@ -45,7 +45,7 @@ void Session::NoteError(const Request& request, std::string_view line, uint32_t 
   if (!chain.has(kHookError)) return;
   const std::string_view code = line.substr(1, line.find_first_of(" \r") - 1);
   const int upstream = worker_->UpstreamOf(listener_).index();
-  for (uint32_t i = 0; i < times; ++i) chain.OnError(request.entry, upstream, code);
+  for (uint32_t i = 0; i < times; ++i) chain.OnError(*this, request.entry, upstream, code);
 }
 
 Request* Session::Answer(const CommandEntry* entry, std::string_view reply) {

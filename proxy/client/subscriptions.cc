@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "proxy/backend/upstream.h"
-#include "proxy/client/glob.h"
+#include "routing/glob.h"
 #include "proxy/client/session.h"
 #include "proxy/worker.h"
 #include "resp/reply_writer.h"

@@ -32,11 +32,11 @@ class Probe final : public Plugin {
   }
   void OnReply(ReplyView&) override { Note("reply"); }
   void OnDone(const RequestsDone& done) override { Note("done " + std::to_string(done.count)); }
-  void OnError(const CommandEntry*, int upstream, std::string_view code) override {
+  void OnError(SessionView&, const CommandEntry*, int upstream, std::string_view code) override {
     Note("error " + std::to_string(upstream) + " " + std::string(code));
   }
   void OnClose(SessionView&) override { Note("close"); }
-  std::string Explain(const ArgList& args, const CommandEntry*) override {
+  std::string Explain(SessionView&, const ArgList& args, const CommandEntry*, int) override {
     return explains ? "would see " + std::string(args[0]) : "";
   }
 
@@ -90,9 +90,9 @@ TEST_F(ChainTest, OfNothingContinues) {
   EXPECT_EQ(outcome.verdict, Verdict::kContinue);
   EXPECT_EQ(outcome.reply_marks, 0u);
   chain.OnDone({});
-  chain.OnError(nullptr, 0, "ERR");
+  chain.OnError(session_, nullptr, 0, "ERR");
   chain.OnClose(session_);
-  EXPECT_THAT(chain.Explain(absl::MakeConstSpan(args_), nullptr), IsEmpty());
+  EXPECT_THAT(chain.Explain(session_, absl::MakeConstSpan(args_), nullptr, 0), IsEmpty());
 }
 
 TEST_F(ChainTest, GoesForwardWithRequestsAndBackWithReplies) {
@@ -108,7 +108,7 @@ TEST_F(ChainTest, GoesForwardWithRequestsAndBackWithReplies) {
   ReplyView reply(session_, nullptr, &bytes);
   chain.OnReply(reply, outcome.reply_marks);
   chain.OnDone({.entry = nullptr, .upstream = 0, .count = 7});
-  chain.OnError(nullptr, 1, "WRONGTYPE");
+  chain.OnError(session_, nullptr, 1, "WRONGTYPE");
   chain.OnClose(session_);
   EXPECT_THAT(calls_, ElementsAre("a open", "b open", "a request GET", "b request GET", "b reply",
                                   "a reply", "a done 7", "b done 7", "a error 1 WRONGTYPE",
@@ -131,7 +131,7 @@ TEST_F(ChainTest, CallsOnlyHooksThatWereNamed) {
     ReplyView reply(session_, nullptr, &bytes);
     chain.OnReply(reply, 1);
     chain.OnDone({});
-    chain.OnError(nullptr, 0, "ERR");
+    chain.OnError(session_, nullptr, 0, "ERR");
     chain.OnClose(session_);
     EXPECT_EQ(calls_.size(), 1u) << testing::PrintToString(calls_);
   }
@@ -208,7 +208,7 @@ TEST_F(ChainTest, ExplainsWithNamesAndInOrder) {
   Add("a").explains = true;
   Add("b");
   Add("c").explains = true;
-  EXPECT_THAT(Build().Explain(absl::MakeConstSpan(args_), nullptr),
+  EXPECT_THAT(Build().Explain(session_, absl::MakeConstSpan(args_), nullptr, 0),
               ElementsAre("a: would see GET", "c: would see GET"));
 }
 

@@ -40,6 +40,12 @@ class FakeHost final : public Host {
   void AddMetrics(std::shared_ptr<MetricsSource> source) override {
     sources.push_back(std::move(source));
   }
+  std::shared_ptr<void> Share(std::string_view name,
+                              const std::function<std::shared_ptr<void>()>& make) override {
+    std::shared_ptr<void>& shared = (*shares)[std::string(name)];
+    if (shared == nullptr) shared = make();
+    return shared;
+  }
 
   // Lets time pass, calling what falls due in its order.
   void Advance(uint64_t ms) {
@@ -61,6 +67,9 @@ class FakeHost final : public Host {
   std::vector<std::string> logged;
   std::vector<std::shared_ptr<MetricsSource>> sources;
   size_t session_slots = 0;
+  // Hosts of one process have the same.
+  std::shared_ptr<std::map<std::string, std::shared_ptr<void>>> shares =
+      std::make_shared<std::map<std::string, std::shared_ptr<void>>>();
 
  private:
   struct Timer final : HostTimer {
@@ -83,14 +92,20 @@ class FakeHost final : public Host {
 class FakeSession final : public SessionView {
  public:
   uint64_t id() const override { return 1; }
-  std::string_view user() const override { return "default"; }
-  std::string_view client_name() const override { return ""; }
-  std::string address() const override { return "127.0.0.1:50312"; }
+  std::string_view user() const override { return user_name; }
+  std::string_view client_name() const override { return name; }
+  std::string address() const override { return peer; }
   std::string_view listener() const override { return listener_address; }
-  int db() const override { return 0; }
+  int db() const override { return selected_db; }
   int protocol_version() const override { return 2; }
+  bool in_transaction() const override { return multi; }
   uint64_t& word(size_t slot) override { return words[slot]; }
 
+  std::string user_name = "default";
+  std::string name;
+  std::string peer = "127.0.0.1:50312";
+  int selected_db = 0;
+  bool multi = false;
   std::string listener_address = "127.0.0.1:6380";
   std::map<size_t, uint64_t> words;
 };
@@ -110,8 +125,13 @@ class FakeRequest final : public RequestView {
  public:
   // REQUIRES: all outlive it.
   FakeRequest(FakeSession& session, FakeHoldTarget& holds,
-              const std::vector<std::string_view>& args)
-      : RequestView(session, absl::MakeConstSpan(args), nullptr, 0), holds_(holds) {}
+              const std::vector<std::string_view>& args, const CommandEntry* entry = nullptr)
+      : RequestView(session, absl::MakeConstSpan(args), entry, 0), holds_(holds) {
+    for (const std::string_view arg : args) bytes_ += arg.size();
+  }
+
+  uint64_t bytes() const override { return bytes_; }
+  void KeepUntilDone(std::unique_ptr<Kept> what) override { kept.push_back(std::move(what)); }
 
   void Answer(std::string reply) override { answer = std::move(reply); }
   void Rewrite(std::vector<std::string> args) override {
@@ -125,11 +145,13 @@ class FakeRequest final : public RequestView {
   }
 
   std::string answer;
+  std::vector<std::unique_ptr<Kept>> kept;
   uint64_t hold_timeout_ms = 0;
   uint64_t tickets = 0;
 
  private:
   FakeHoldTarget& holds_;
+  uint64_t bytes_ = 0;
   std::vector<std::string> rewritten_;
   std::vector<std::string_view> views_;
 };

@@ -177,14 +177,14 @@ TEST_F(MetricsTest, FollowCommandsWhoseIdsChange) {
 }
 
 TEST_F(MetricsTest, CountErrorsByFirstWord) {
-  chain_.OnError(&get_.entry, 0, "WRONGTYPE");
-  chain_.OnError(&get_.entry, 0, "WRONGTYPE");
-  chain_.OnError(&set_.entry, 0, "OOM");
-  chain_.OnError(nullptr, 1, "ERR");
+  chain_.OnError(session_, &get_.entry, 0, "WRONGTYPE");
+  chain_.OnError(session_, &get_.entry, 0, "WRONGTYPE");
+  chain_.OnError(session_, &set_.entry, 0, "OOM");
+  chain_.OnError(session_, nullptr, 1, "ERR");
   for (const char* odd : {"", "two words", "\"quoted\"", "\xff", "{a=b}"}) {
-    chain_.OnError(&set_.entry, 0, odd);
+    chain_.OnError(session_, &set_.entry, 0, odd);
   }
-  chain_.OnError(&set_.entry, 0, std::string(ErrorCodes::kWordBytesMax + 1, 'A'));
+  chain_.OnError(session_, &set_.entry, 0, std::string(ErrorCodes::kWordBytesMax + 1, 'A'));
   const Samples samples = Scrape();
   EXPECT_EQ(samples["weir_request_errors_total{code=WRONGTYPE,command=get,upstream=default}"], 2);
   EXPECT_EQ(samples["weir_request_errors_total{code=OOM,command=set,upstream=default}"], 1);
@@ -195,8 +195,8 @@ TEST_F(MetricsTest, CountErrorsByFirstWord) {
 
 // A script answers a new error each time.
 TEST_F(MetricsTest, BoundTheErrorCodes) {
-  for (int i = 0; i < 1000; ++i) chain_.OnError(&get_.entry, 0, Concat("E", i));
-  for (int i = 0; i < 1000; ++i) chain_.OnError(&get_.entry, 0, "E0");
+  for (int i = 0; i < 1000; ++i) chain_.OnError(session_, &get_.entry, 0, Concat("E", i));
+  for (int i = 0; i < 1000; ++i) chain_.OnError(session_, &get_.entry, 0, "E0");
   const Samples samples = Scrape();
   EXPECT_EQ(samples.CountOf("weir_request_errors_total"), kErrorCodesMax + 1);
   EXPECT_EQ(samples["weir_request_errors_total{code=E0,command=get,upstream=default}"], 1001);
@@ -270,7 +270,7 @@ TEST_F(MetricsTest, MayBeReadWhileTheyCount) {
   for (int i = 0; i < kRuns; ++i) {
     const CommandEntry* entry = &commands[static_cast<size_t>(i) % commands.size()]->entry;
     Done(entry, 64, i % 2);
-    chain_.OnError(entry, i % 2, Concat("E", i % 100));
+    chain_.OnError(session_, entry, i % 2, Concat("E", i % 100));
     if (i % 100 == 0) {
       session_.listener_address = Concat("127.0.0.1:", i);
       chain_.OnOpen(session_);

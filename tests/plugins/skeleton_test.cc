@@ -72,7 +72,7 @@ TEST_F(SkeletonTest, CountsWhatItsWorkerAnswered) {
   Chain chain = Build({});
   chain.OnOpen(session_);
   chain.OnDone({.entry = nullptr, .upstream = 0, .count = 64});
-  chain.OnError(nullptr, 0, "ERR");
+  chain.OnError(session_, nullptr, 0, "ERR");
   chain.OnClose(session_);
   Send(chain, {"WEIR", "SKELETON"});
   EXPECT_THAT(answer_, HasSubstr("0 clients, 64 answered, 1 errors"));
@@ -126,7 +126,7 @@ TEST_F(SkeletonTest, ThatGoesLeavesNobodyWaiting) {
 TEST_F(SkeletonTest, Explains) {
   Chain chain = Build({IntegerKey("delay_ms", 50)});
   const auto explain = [&](std::vector<std::string_view> args) {
-    return chain.Explain(absl::MakeConstSpan(args), nullptr);
+    return chain.Explain(session_, absl::MakeConstSpan(args), nullptr, 0);
   };
   EXPECT_THAT(explain({"WEIR", "SKELETON"}), ElementsAre("skeleton: answers it after 50 ms"));
   EXPECT_THAT(explain({"TIME"}), ElementsAre("skeleton: measures its reply"));

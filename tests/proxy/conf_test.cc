@@ -81,6 +81,17 @@ void ExpectKeys(const ConfigNode& table, std::string_view title, std::span<const
   }
 }
 
+// A plugin's arrays of tables: one of each is shown.
+void ExpectTables(const ConfigNode& parent, std::span<const PluginTable> tables) {
+  for (const PluginTable& table : tables) {
+    const ConfigNode* array = parent.Find(table.name);
+    ASSERT_TRUE(array != nullptr && !array->elements.empty())
+        << table.name << " is not in conf/weir.toml";
+    ExpectKeys(array->elements[0], table.name, table.keys, table.defaults);
+    ExpectTables(array->elements[0], table.tables);
+  }
+}
+
 TEST(Conf, SetsNothingAsItIsInstalled) {
   const absl::StatusOr<Config> config = ParseConfig(Annotated(), "weir.toml", PluginSchemas());
   ASSERT_TRUE(config.ok()) << config.status();
@@ -105,6 +116,7 @@ TEST(Conf, NamesEveryPluginWithItsRealDefaults) {
     ASSERT_NE(enabled, nullptr) << plugin.name;
     EXPECT_EQ(enabled->boolean, plugin.enabled) << plugin.name;
     ExpectKeys(*table, plugin.name, plugin.keys, plugin.defaults);
+    ExpectTables(*table, plugin.tables);
   }
 }
 

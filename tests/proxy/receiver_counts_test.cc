@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "proxy/client/glob.h"
+#include "routing/glob.h"
 
 namespace weir {
 namespace {

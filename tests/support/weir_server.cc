@@ -45,9 +45,10 @@ WeirServer::WeirServer(WeirConfig config) {
   const std::string path = dir_.Write("weir.toml", Toml(config));
   const std::string notify_path = dir_.path() + "/notify";
   const Fd notify = BindDatagram(notify_path);
+  std::vector<std::string> environment = config.environment;
+  environment.push_back("NOTIFY_SOCKET=" + notify_path);
   process_ = std::make_unique<Process>(std::vector<std::string>{binary(), "--config", path},
-                                       dir_.path() + "/weir.log",
-                                       std::vector<std::string>{"NOTIFY_SOCKET=" + notify_path});
+                                       dir_.path() + "/weir.log", environment);
   if (!ToldReady(notify.get())) {
     ADD_FAILURE() << "weir did not start:\n" << process_->output() << "\nwith\n" << ReadFile(path);
   }

@@ -29,6 +29,7 @@ struct WeirConfig {
   std::string commands;  // in [commands]
   std::string rest;      // further tables, whole
   bool admin = false;    // admin HTTP on admin_port()
+  std::vector<std::string> environment;  // "NAME=value" additions
 };
 
 class WeirServer {

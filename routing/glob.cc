@@ -1,4 +1,4 @@
-#include "proxy/client/glob.h"
+#include "routing/glob.h"
 
 #include <algorithm>
 

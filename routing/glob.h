@@ -1,6 +1,6 @@
 // Redis' glob patterns (KEYS, PSUBSCRIBE, COMMAND LIST FILTERBY PATTERN).
-#ifndef WEIR_PROXY_CLIENT_GLOB_H_
-#define WEIR_PROXY_CLIENT_GLOB_H_
+#ifndef WEIR_ROUTING_GLOB_H_
+#define WEIR_ROUTING_GLOB_H_
 
 #include <string_view>
 
@@ -19,4 +19,4 @@ bool MatchesGlob(std::string_view pattern, std::string_view text,
 
 }  // namespace weir
 
-#endif  // WEIR_PROXY_CLIENT_GLOB_H_
+#endif  // WEIR_ROUTING_GLOB_H_

@@ -1,0 +1,82 @@
+// Arrays of tables in a plugin's configuration: what is wrong with them is named with its place.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "plugins/registry.h"
+#include "plugins/text.h"
+#include "proxy/config_file.h"
+#include "proxy/config_text.h"
+
+namespace weir {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr std::string_view kGood = R"([plugin.rate_limit]
+enabled = true
+[[plugin.rate_limit.rule]]
+name = "login"
+commands = ["@write"]
+[[plugin.rate_limit.rule.limit]]
+points = 10
+by = ["client_ip"]
+[[plugin.rate_limit.rule.limit]]
+points = 100
+[[plugin.rate_limit.rule]]
+name = "rest"
+[[plugin.rate_limit.rule.limit]]
+algorithm = "sliding_window"
+)";
+
+std::string Errors(std::string text, std::string_view what, std::string_view instead) {
+  text.replace(text.find(what), what.size(), instead);
+  const absl::StatusOr<Config> config = ParseConfig(text, "f.toml", PluginSchemas());
+  return config.ok() ? "none" : std::string(Message(config.status()));
+}
+
+TEST(PluginTables, AreReadAndWrittenOut) {
+  const absl::StatusOr<Config> config = ParseConfig(kGood, "f.toml", PluginSchemas());
+  ASSERT_TRUE(config.ok()) << config.status();
+  const std::string written = FormatConfig(*config);
+  const absl::StatusOr<Config> again = ParseConfig(written, "g.toml", PluginSchemas());
+  ASSERT_TRUE(again.ok()) << again.status() << "\n" << written;
+  EXPECT_EQ(FormatConfig(*again), written);
+}
+
+TEST(PluginTables, ErrorsNameTheirPlace) {
+  const std::string good(kGood);
+  EXPECT_EQ(Errors(good, "commands = ", "comands = "),
+            "f.toml:5:1: [[plugin.rate_limit.rule]] has no key 'comands'; did you mean "
+            "'commands'?");
+  EXPECT_EQ(Errors(good, "points = 10\n", "points = 0\n"),
+            "f.toml:7:10: [[plugin.rate_limit.rule.limit]] points: expected an integer from 1 to "
+            "1000000000, found 0");
+  EXPECT_THAT(Errors(good, "\"client_ip\"", "\"ip\""),
+              HasSubstr("f.toml:8:7: [[plugin.rate_limit.rule.limit]] by: expected one of"));
+  EXPECT_THAT(Errors(good, "[[plugin.rate_limit.rule.limit]]", "[plugin.rate_limit.rule.limit]"),
+              HasSubstr("f.toml:"));
+  EXPECT_THAT(Errors(good, "[[plugin.rate_limit.rule]]", "[[plugin.rate_limit.rules]]"),
+              HasSubstr("'rules'"));
+  // What no key shows by itself is found, too, before weir starts.
+  EXPECT_THAT(Errors(good, "\"rest\"", "\"login\""),
+              HasSubstr("f.toml:11:1: [[plugin.rate_limit.rule]] name: there are two called "
+                        "\"login\""));
+  EXPECT_THAT(Errors(good, "sliding_window", "sliding_log"),
+              HasSubstr("f.toml:14:13: [[plugin.rate_limit.rule.limit]] algorithm: sliding_log"));
+}
+
+TEST(PluginTables, OfAPluginThatIsOffMayBeHalfWritten) {
+  std::string text(kGood);
+  text.replace(text.find("enabled = true"), 14, "enabled = false");
+  EXPECT_EQ(Errors(text, "\"rest\"", "\"login\""), "none");
+  EXPECT_NE(Errors(text, "points = 10\n", "points = 0\n"), "none");
+}
+
+TEST(PluginTables, AreInTheHelp) {
+  const std::string help = DescribeConfig(PluginSchemas());
+  EXPECT_THAT(help, HasSubstr("[[plugin.rate_limit.rule.limit]]"));
+  EXPECT_THAT(help, HasSubstr("delay_ms_max = 1000"));
+}
+
+}  // namespace
+}  // namespace weir
