@@ -94,16 +94,17 @@ def run_servers(flavour, unit, weir, options, kept):
     return cases
 
 
-def run_one(flavour, unit, weir, races):
+def run_one(flavour, unit, weir, races, hanging):
     """The cases of one file, and the seconds they took; direct if WEIR is None.
 
     Through weir, RACES (what known.txt lets pass or fail) run each by itself: one that is lost may
-    hang, and must not take the rest of the file along.
+    hang, and must not take the rest of the file along. Those that known.txt says are HANGING do not
+    run.
     """
     begin = time.monotonic()
     kept = BUILD / "conformance/logs" / f"{unit.replace('/', '-')}-{'weir' if weir else 'direct'}"
     alone = sorted(races) if weir else []
-    without = [word for name in alone for word in ("--skiptest", name)]
+    without = [word for name in alone + (hanging if weir else []) for word in ("--skiptest", name)]
     cases = run_servers(flavour, unit, weir, without, kept)
     for number, name in enumerate(alone):
         cases += run_servers(flavour, unit, weir, ["--only", name], kept / f"race{number}")
@@ -113,10 +114,16 @@ def run_one(flavour, unit, weir, races):
 def run_all(flavour, names, ways, jobs):
     """{(unit, way): (cases, seconds)}; prints a line as each is done."""
     found = {}
-    races = {unit: [name for (of, name), (may_pass, _) in read_known(flavour.known).items()
-                    if of == unit and may_pass] for unit in names}
+    races = {unit: [] for unit in names}
+    hanging = {unit: [] for unit in names}
+    for (unit, name), (may_pass, reason) in read_known(flavour.known).items():
+        if unit in names and may_pass:
+            races[unit].append(name)
+        elif unit in names and reason.startswith("hangs: "):
+            hanging[unit].append(name)
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
-        running = {pool.submit(run_one, flavour, unit, weir, races[unit]): (unit, way)
+        running = {pool.submit(run_one, flavour, unit, weir, races[unit],
+                               hanging[unit]): (unit, way)
                    for unit in names for way, weir in ways.items()}
         for future in concurrent.futures.as_completed(running):
             unit, way = running[future]
