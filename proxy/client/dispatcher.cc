@@ -87,6 +87,7 @@ bool Dispatcher::Perform(const Plan& plan, const Input& input) {
       return Refuse(plan.entry, plan.reason, input);
     case PlanKind::kSplit:
     case PlanKind::kBroadcast:
+    case PlanKind::kScan:
       break;
   }
   return Refuse(plan.entry, "-ERR weir: no single node can answer this", input);

@@ -8,7 +8,7 @@
 
 #include "proxy/client/command_docs.h"
 #include "proxy/client/glob.h"
-#include "proxy/client/reply_elements.h"
+#include "resp/reply_elements.h"
 #include "resp/frame_scanner.h"
 #include "tests/proxy/local_client.h"
 
