@@ -34,11 +34,6 @@ struct MergeInput {
 // integer, lengths that differ), that is an error which says so: "-ERR weir: …".
 std::string MergeReplies(const MergeInput& input);
 
-// INFO of several nodes with the keyspace section summed: the first part's text, in which keys,
-// expires and avg_ttl of each db (weighted by its expires) are those of all. `parts` are texts
-// without RESP around them.
-std::string MergeInfoKeyspace(absl::Span<const std::string_view> parts);
-
 }  // namespace weir
 
 #endif  // WEIR_ROUTING_MERGE_H_
