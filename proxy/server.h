@@ -59,6 +59,8 @@ class Server final : public AdminSource {
   SubscriptionCounts& subscription_counts(size_t upstream) { return *counts_[upstream]; }
   void ReportNode(const std::string& upstream, const std::string& node, bool up,
                   const std::string& cause);
+  // A worker has reason to think that another node serves a slot than it knew.
+  void RefreshTopology(size_t upstream);
   void AddMetrics(std::shared_ptr<const MetricsSource> source);
   void OnWorkerDrained();
   // The "# Weir" section of INFO, for a client of this worker.
@@ -77,6 +79,7 @@ class Server final : public AdminSource {
   void StartDiscovery();
   void Begin();
   void Deal(int fd, int listener);
+  void ForgetNodes(size_t upstream, const Topology& topology);
   void WatchSignals();
   void CloseSignals();
   void OnSignal(int number);

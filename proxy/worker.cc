@@ -51,6 +51,12 @@ Worker::Worker(Server* server, int index,
         &server->standstill(i),
         [server](const std::string& upstream, const std::string& node, bool up,
                  const std::string& cause) { server->ReportNode(upstream, node, up, cause); }));
+    if (!upstreams_.back()->is_cluster()) continue;
+    upstreams_.back()->SetOnRefreshWanted(
+        [server, i](std::string_view) { server->RefreshTopology(i); });
+    for (const std::string& mapping : config_.upstreams[i].address_map) {
+      upstreams_.back()->AddAddressMapping(mapping);
+    }
   }
   context().coalescing.set_max_us(static_cast<uint64_t>(config_.coalesce_max_us));
   const LimitsConfig& limits = config_.limits;
@@ -126,7 +132,9 @@ void Worker::InitConversation(Conversation& conversation, int listener) {
 }
 
 LinkKey Worker::KeyOf(const Conversation& conversation, int listener) {
-  LinkKey key = UpstreamOf(listener).BaseKey();
+  Upstream& upstream = UpstreamOf(listener);
+  LinkKey key = upstream.BaseKey();
+  if (upstream.is_cluster()) key.node = upstream.map().Steady(conversation.id);
   key.protocol_version = conversation.protocol_version;
   key.db = conversation.db;
   if (conversation.names != nullptr && (!conversation.names->upstream_user.empty() ||
@@ -206,7 +214,13 @@ ChunkRef Worker::SharedChunk(size_t room_min) {
 
 void Worker::SetSnapshot(int upstream, std::shared_ptr<const UpstreamSnapshot> snapshot) {
   Post([this, upstream, snapshot = std::move(snapshot)]() mutable {
-    UpstreamByIndex(upstream).SetSnapshot(std::move(snapshot));
+    Upstream& of = UpstreamByIndex(upstream);
+    const uint64_t epoch = of.map().epoch();
+    of.SetSnapshot(std::move(snapshot));
+    if (of.map().epoch() == epoch) return;
+    for (Session* session = sessions_; session != nullptr; session = session->next) {
+      session->OnMapChanged();
+    }
   });
 }
 

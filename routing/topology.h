@@ -58,6 +58,8 @@ class Topology {
   bool is_single() const { return slots_.empty(); }
   // The primary that serves the slot, kNoNode if none does. REQUIRES: slot < 16384.
   NodeIndex PrimaryOf(uint16_t slot) const { return is_single() ? NodeIndex{0} : slots_[slot]; }
+  // By slot, of 16,384; empty for a single node.
+  const std::vector<NodeIndex>& slots() const { return slots_; }
   uint64_t version() const { return version_; }
 
   // Of a cluster: the primaries that serve slots, and of each primary its replicas, in the order of

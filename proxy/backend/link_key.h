@@ -20,6 +20,11 @@ struct LinkKey {
       false;  // they are a client's own (passthrough), not the configuration's
 
   bool operator==(const LinkKey&) const = default;
+  // The same but perhaps for the node.
+  bool SameClient(const LinkKey& other) const {
+    return protocol_version == other.protocol_version && db == other.db && user == other.user &&
+           password == other.password && client_credentials == other.client_credentials;
+  }
 
   template <typename H>
   friend H AbslHashValue(H h, const LinkKey& k) {
