@@ -39,7 +39,11 @@ class Dispatcher {
   // True: the request was taken and its bytes may go. False: it has to wait, a reason to pause is
   // set, and it must be given again.
   [[nodiscard]] bool Handle(Chunk* chunk, const ParsedRequest& parsed);
-  // The same for a request of which only the first arguments are there.
+  // Of what follows a request that was just taken, in the same chunk, takes the requests that are
+  // like it and may join its run; returns their bytes, and in *count their number. See run.cc.
+  size_t TakeAlike(Chunk* chunk, const ParsedRequest& parsed, std::string_view following,
+                   uint32_t* count);
+  // As Handle, for a request of which only the first arguments are there.
   [[nodiscard]] bool HandleLarge(Chunk* chunk, const ParsedRequest& parsed,
                                  const RequestTail& tail);
 
@@ -68,6 +72,7 @@ class Dispatcher {
   // False, with a pause set, if the request cannot go to this link yet.
   bool MayUse(Link* link);
   bool WalkChain(const Input& input);
+  bool MayRunOn(Chunk* chunk, const ParsedRequest& parsed, std::string_view following) const;
 
   // cluster_requests.cc: what is different with several nodes.
   std::optional<bool> PerformInCluster(const Plan& plan, const Input& input);

@@ -238,6 +238,7 @@ class Session final : public StreamOwner, public TurnEnd, public RequestOwner, p
   bool close_at_turn_end_ = false;
   uint32_t unanswered_ = 0;  // requests in the queue, not runs
   uint32_t on_links_ = 0;    // runs in links' queues
+  uint32_t opened_s_ = 0;    // of the loop's clock
   Request* head_ = nullptr;
   Request* tail_ = nullptr;
   SliceQueue out_;
@@ -249,7 +250,6 @@ class Session final : public StreamOwner, public TurnEnd, public RequestOwner, p
   Link* full_link_ = nullptr;    // it waits for room there
   Link* paused_link_ = nullptr;  // which waits for this client to read
   const CommandEntry* last_entry_ = nullptr;
-  uint64_t opened_ms_ = 0;
   uint64_t last_read_ms_ = 0;
   uint64_t arriving_since_ms_ = 0;
   uint64_t last_write_ms_ = 0;      // when the socket last took bytes

@@ -4,6 +4,11 @@
 #include <algorithm>
 
 namespace weir {
+namespace {
+
+constexpr size_t kKeptSlicesMax = 64;  // of an array that is empty now
+
+}  // namespace
 
 void SliceQueue::AppendCopy(ChunkPool& pool, std::string_view bytes) {
   while (!bytes.empty()) {
@@ -29,39 +34,40 @@ void SliceQueue::AppendCopy(ChunkPool& pool, std::string_view bytes) {
 void SliceQueue::Append(SliceQueue&& other) {
   if (other.empty()) return;
   Append(std::move(other.first_));
-  for (size_t i = other.rest_head_; i < other.rest_.size(); ++i) Append(std::move(other.rest_[i]));
-  other.first_ = Slice();
-  other.rest_.clear();
-  other.rest_head_ = 0;
-  other.bytes_ = 0;
+  if (other.rest_ != nullptr) {
+    for (size_t i = other.rest_->head; i < other.rest_->slices.size(); ++i) {
+      Append(std::move(other.rest_->slices[i]));
+    }
+  }
+  other.Clear();
 }
 
 int SliceQueue::Fill(iovec* vectors, int max) const {
   if (first_.empty() || max == 0) return 0;
   int n = 0;
   vectors[n++] = {const_cast<char*>(first_.data()), first_.size()};
-  for (size_t i = rest_head_; i < rest_.size() && n < max; ++i) {
-    vectors[n++] = {const_cast<char*>(rest_[i].data()), rest_[i].size()};
+  if (rest_ == nullptr) return n;
+  for (size_t i = rest_->head; i < rest_->slices.size() && n < max; ++i) {
+    vectors[n++] = {const_cast<char*>(rest_->slices[i].data()), rest_->slices[i].size()};
   }
   return n;
 }
 
 void SliceQueue::Advance() {
-  if (rest_head_ == rest_.size()) {
+  if (only_first()) {
     first_ = Slice();
     return;
   }
-  first_ = std::move(rest_[rest_head_++]);
-  if (rest_head_ == rest_.size()) {
-    rest_head_ = 0;
-    if (rest_.capacity() > 64) {
-      rest_ = std::vector<Slice>();
-    } else {
-      rest_.clear();
-    }
-  } else if (rest_head_ >= 1024 && rest_head_ * 2 >= rest_.size()) {
-    rest_.erase(rest_.begin(), rest_.begin() + static_cast<std::ptrdiff_t>(rest_head_));
-    rest_head_ = 0;
+  std::vector<Slice>& slices = rest_->slices;
+  size_t& head = rest_->head;
+  first_ = std::move(slices[head++]);
+  if (head == slices.size()) {
+    head = 0;
+    slices.clear();
+    if (slices.capacity() > kKeptSlicesMax) rest_.reset();
+  } else if (head >= 1024 && head * 2 >= slices.size()) {
+    slices.erase(slices.begin(), slices.begin() + static_cast<std::ptrdiff_t>(head));
+    head = 0;
   }
 }
 
@@ -76,8 +82,7 @@ void SliceQueue::Consume(size_t n) {
 
 void SliceQueue::Clear() {
   first_ = Slice();
-  rest_ = std::vector<Slice>();
-  rest_head_ = 0;
+  rest_.reset();
   bytes_ = 0;
 }
 
@@ -92,7 +97,9 @@ void SliceQueue::Compact(ChunkPool& pool) {
     }
   };
   move_one(first_);
-  for (size_t i = rest_head_; i < rest_.size(); ++i) move_one(rest_[i]);
+  if (rest_ != nullptr) {
+    for (size_t i = rest_->head; i < rest_->slices.size(); ++i) move_one(rest_->slices[i]);
+  }
   *this = std::move(compacted);
 }
 

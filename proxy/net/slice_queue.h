@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstring>
+#include <memory>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -18,7 +19,7 @@ class SliceQueue {
  public:
   bool empty() const { return bytes_ == 0; }
   size_t bytes() const { return bytes_; }
-  size_t slices() const { return rest_.size() - rest_head_ + (first_.empty() ? 0 : 1); }
+  size_t slices() const { return (rest_ ? rest_->size() : 0) + (first_.empty() ? 0 : 1); }
 
   // `bytes` must lie in `chunk`; they are shared, not copied.
   void Append(Chunk* chunk, std::string_view bytes) {
@@ -30,7 +31,7 @@ class SliceQueue {
     } else if (first_.empty()) {
       first_ = Slice(chunk, bytes);
     } else {
-      rest_.emplace_back(chunk, bytes);
+      Rest().slices.emplace_back(chunk, bytes);
     }
   }
   void Append(Slice slice) {
@@ -44,7 +45,7 @@ class SliceQueue {
     if (first_.empty()) {
       first_ = std::move(slice);
     } else {
-      rest_.push_back(std::move(slice));
+      Rest().slices.push_back(std::move(slice));
     }
   }
   // Copies `bytes` behind what is queued, into room of the last chunk where no one else can have
@@ -64,13 +65,25 @@ class SliceQueue {
   void Compact(ChunkPool& pool);
 
  private:
-  Slice& Last() { return rest_head_ == rest_.size() ? first_ : rest_.back(); }
+  // The slices behind the first one.
+  struct Others {
+    std::vector<Slice> slices;
+    size_t head = 0;  // those before it were consumed; 0 when there are none
+    size_t size() const { return slices.size() - head; }
+  };
+
+  bool only_first() const { return rest_ == nullptr || rest_->slices.empty(); }
+  Slice& Last() { return only_first() ? first_ : rest_->slices.back(); }
+  Others& Rest() {
+    if (rest_ == nullptr) rest_ = std::make_unique<Others>();
+    return *rest_;
+  }
   void Advance();
 
-  // Nearly always one slice: it stands here, without an allocation.
+  // Nearly always one slice: it stands here, without an allocation. The others cost a pointer until
+  // there are any; then a small array is kept.
   Slice first_;
-  std::vector<Slice> rest_;
-  size_t rest_head_ = 0;  // slices of rest_ before this were consumed
+  std::unique_ptr<Others> rest_;
   size_t bytes_ = 0;
 };
 

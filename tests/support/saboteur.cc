@@ -328,6 +328,9 @@ void Saboteur::Inject(Direction direction, const std::string& bytes) {
 void Saboteur::Refuse(bool on) {
   const std::lock_guard lock(core_->mutex);
   if (on) {
+    // The thread may be in poll with it, which would keep a socket that was only closed listening
+    // until that thread has run again.
+    shutdown(core_->listener.get(), SHUT_RDWR);
     core_->listener.Close();
   } else {
     core_->listener = ListenOn(port());
