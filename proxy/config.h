@@ -46,6 +46,11 @@ struct UpstreamConfig {
   int64_t batch_round_trip_max_us = 500;       // 0: requests never wait to be batched
   int64_t tcp_keepalive_s = 60;                // 0: off
   SubscriberLoss on_subscriber_loss = SubscriberLoss::kResubscribe;
+  // Of a cluster:
+  int64_t redirects_max = 16;       // times that one request is sent again, for whatever reason
+  int64_t retry_budget_ms = 10000;  // the longest that one request waits to be sent again
+  int64_t topology_refresh_interval_ms = 10000;  // 0: only when something is wrong
+  std::vector<std::string> address_map;          // "host:port=host:port"; checked
 };
 
 enum class AuthMode : uint8_t { kNone, kUsers, kPassthrough };

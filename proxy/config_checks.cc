@@ -7,6 +7,7 @@
 #include "plugins/config_errors.h"
 #include "plugins/text.h"
 #include "proxy/listen_address.h"
+#include "routing/address_map.h"
 #include "routing/command_policy.h"
 #include "routing/upstream_url.h"
 
@@ -44,10 +45,20 @@ absl::Status CheckUnixMode(const std::string& mode) {
 absl::Status CheckUpstreamUrl(const std::string& text) {
   const absl::StatusOr<UpstreamUrl> url = ParseUpstreamUrl(text);
   if (!url.ok()) return url.status();
-  if (url->kind == UpstreamKind::kSingle && !url->tls) return absl::OkStatus();
-  return InvalidArgument(Concat("not yet: weir cannot speak ",
-                                std::string_view(text).substr(0, text.find(':')),
-                                ":// in this release, only redis:// and unix://"));
+  const bool spoken = url->kind == UpstreamKind::kSingle || url->kind == UpstreamKind::kCluster;
+  if (spoken && !url->tls) return absl::OkStatus();
+  return InvalidArgument(
+      Concat("not yet: weir cannot speak ", std::string_view(text).substr(0, text.find(':')),
+             ":// in this release, only redis://, unix:// and redis+cluster://"));
+}
+
+absl::Status CheckAddressMapping(const std::string& mapping) {
+  const size_t between = mapping.find('=');
+  if (between == std::string::npos) {
+    return Unexpected("\"FROM=TO\", as in \"10.0.0.1:6379=192.0.2.1:7000\"", mapping);
+  }
+  return AddressMap().Add(std::string_view(mapping).substr(0, between),
+                          std::string_view(mapping).substr(between + 1));
 }
 
 absl::Status CheckUpstreamName(const std::string& name) {

@@ -16,6 +16,8 @@ absl::Status CheckAdminAddress(const std::string& address);  // "off", or TCP
 absl::Status CheckUnixMode(const std::string& mode);
 // Also refuses, as "not yet", what parses but this release cannot speak: TLS, clusters, sentinels.
 absl::Status CheckUpstreamUrl(const std::string& url);
+// "host:port=host:port", or "host=host".
+absl::Status CheckAddressMapping(const std::string& mapping);
 absl::Status CheckUpstreamName(const std::string& name);
 absl::Status CheckClientName(const std::string& name);  // as CLIENT SETNAME wants it
 absl::Status CheckUserName(const std::string& name);

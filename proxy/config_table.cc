@@ -41,8 +41,9 @@ constexpr ConfigKey kListener[] = {
 
 constexpr ConfigKey kUpstream[] = {
     {"url", FieldOf<&UpstreamConfig::url>(),
-     "redis://[user[:password]@]host[:port][/db] or unix://path?db=N.", 0, 0, nullptr,
-     CheckUpstreamUrl},
+     "redis://[user[:password]@]host[:port][/db], unix://path?db=N, or "
+     "redis+cluster://[user[:password]@]host:port[,host:port…].",
+     0, 0, nullptr, CheckUpstreamUrl},
     {"client_name", FieldOf<&UpstreamConfig::client_name>(),
      "The name that each link gives itself with CLIENT SETNAME; \"\" gives none.", 0, 0, nullptr,
      CheckClientName},
@@ -85,6 +86,22 @@ constexpr ConfigKey kUpstream[] = {
      "When the connection breaks on which weir subscribes: subscribe again and count the gap, or "
      "close the clients.",
      0, 0, "resubscribe|close"},
+    {"redirects_max", FieldOf<&UpstreamConfig::redirects_max>(),
+     "Of a cluster: how often one request is sent again, for all causes together (MOVED, ASK, "
+     "TRYAGAIN, CLUSTERDOWN, …).",
+     1, 1000},
+    {"retry_budget_ms", FieldOf<&UpstreamConfig::retry_budget_ms>(),
+     "Of a cluster: how long one request may wait to be sent again, as during a failover; 0 lets "
+     "none wait.",
+     0, kHourMs},
+    {"topology_refresh_interval_ms", FieldOf<&UpstreamConfig::topology_refresh_interval_ms>(),
+     "Of a cluster: how often its nodes are asked who serves which slots, besides at once when "
+     "something is wrong; 0 is only then.",
+     0, kDayMs},
+    {"address_map", FieldOf<&UpstreamConfig::address_map>(),
+     "Of a cluster: where weir finds what nodes call by another address, behind NAT for example: "
+     "\"10.0.0.1:6379=192.0.2.1:7000\", or a host alone for all its ports.",
+     0, 0, nullptr, CheckAddressMapping},
 };
 
 constexpr ConfigKey kAuth[] = {

@@ -15,6 +15,7 @@
 #include "proxy/process_metrics.h"
 #include "proxy/service.h"
 #include "resp/errors.h"
+#include "routing/slot.h"
 
 namespace weir {
 namespace {
@@ -25,6 +26,16 @@ constexpr uint64_t kStartWaitMaxMs = 3000;
 size_t CountWorkers(int64_t configured) {
   if (configured > 0) return static_cast<size_t>(configured);
   return std::max(1u, std::thread::hardware_concurrency());
+}
+
+// What is known of an upstream before anybody has answered: where its nodes, or some of them, are.
+std::shared_ptr<const Topology> FirstTopology(const UpstreamUrl& url) {
+  std::vector<Node> nodes;
+  for (const UpstreamUrl::Endpoint& endpoint : url.endpoints) {
+    nodes.push_back(Node{.host = endpoint.host, .port = endpoint.port});
+  }
+  if (url.kind == UpstreamKind::kSingle) return Topology::Single(std::move(nodes[0]));
+  return Topology::Cluster(std::move(nodes), std::vector<NodeIndex>(kSlotCount, kNoNode), 0);
 }
 
 void RaiseDescriptorLimit() {
@@ -78,8 +89,7 @@ absl::Status Server::Prepare() {
     if (!url.ok()) return url.status();
     auto snapshot = std::make_shared<UpstreamSnapshot>();
     snapshot->routing = routing;
-    snapshot->topology = Topology::Single(
-        Node{.id = "", .host = url->endpoints[0].host, .port = url->endpoints[0].port});
+    snapshot->topology = FirstTopology(*url);
     snapshots.push_back(std::move(snapshot));
     urls_.push_back(*std::move(url));
     standstills_.emplace_back();
@@ -104,15 +114,15 @@ absl::Status Server::Prepare() {
   // Discovery runs on the control loop, one for each upstream.
   for (size_t i = 0; i < config_.upstreams.size(); ++i) {
     const std::string name = config_.upstreams[i].name;
-    const std::string node = snapshots[i]->topology->node(0).Address();
     discoveries_.push_back(std::make_unique<Discovery>(
         &loop_.context(), &config_.upstreams[i], static_cast<int>(i), urls_[i], &policy_,
         snapshots[i],
         [this, i](std::shared_ptr<const UpstreamSnapshot> snapshot) {
+          ForgetNodes(i, *snapshot->topology);
           for (const auto& worker : workers_) worker->SetSnapshot(static_cast<int>(i), snapshot);
         },
-        [this, name, node](bool up, const std::string& cause) {
-          ReportNode(name, node, up, cause);
+        [this, name](const std::string& node, bool up, const std::string& cause) {
+          if (!node.empty()) ReportNode(name, node, up, cause);
           if (!serving_) Begin();
         }));
   }
@@ -182,6 +192,25 @@ void Server::Deal(int fd, int listener) {
     return;
   }
   least->Adopt(fd, ++last_client_id_, listener);
+}
+
+// Who is no longer in the topology is not of interest any more.
+void Server::ForgetNodes(size_t upstream, const Topology& topology) {
+  if (topology.is_single() || topology.primaries().empty()) return;
+  const std::string& name = config_.upstreams[upstream].name;
+  for (const NodeStates::State& state : nodes_.All()) {
+    const auto is_it = [&](const Node& node) { return node.Address() == state.node; };
+    if (state.upstream == name &&
+        std::none_of(topology.nodes().begin(), topology.nodes().end(), is_it)) {
+      nodes_.Forget(name, state.node);
+    }
+  }
+}
+
+void Server::RefreshTopology(size_t upstream) {
+  loop_.Post([this, upstream] {
+    if (!finished_) discoveries_[upstream]->Refresh();
+  });
 }
 
 void Server::ReportNode(const std::string& upstream, const std::string& node, bool up,

@@ -63,6 +63,8 @@ class Server final : public AdminSource {
                   const std::string& cause);
   // The upstream's server may not be what it was: `reconnected` to, or it says so itself.
   void LookAgain(size_t upstream, bool reconnected);
+  // A worker has reason to think that another node serves a slot than it knew.
+  void RefreshTopology(size_t upstream);
   void AddMetrics(std::shared_ptr<const MetricsSource> source);
   // See Host::Share; on the control thread, before the workers run.
   std::shared_ptr<void> Share(std::string_view name,
@@ -84,6 +86,7 @@ class Server final : public AdminSource {
   void StartDiscovery();
   void Begin();
   void Deal(int fd, int listener);
+  void ForgetNodes(size_t upstream, const Topology& topology);
   void WatchSignals();
   void CloseSignals();
   void OnSignal(int number);

@@ -9,7 +9,7 @@ namespace weir {
 std::string Server::InfoText(int worker) {
   uint64_t clients = 0, accepted = 0, in_flight = 0, links = 0, buffers = 0;
   uint64_t pinned[] = {0, 0, 0, 0, 0};
-  uint64_t timed_out = 0, unknown = 0, retried = 0, denied = 0;
+  uint64_t timed_out = 0, unknown = 0, retried = 0, denied = 0, redirected = 0;
   uint64_t monitors = 0, subscribers = 0, channels = 0, patterns = 0, delivered = 0, gaps = 0;
   uint64_t bytes_shared = 0, bytes_copied = 0;
   std::string by_worker;
@@ -29,6 +29,7 @@ std::string Server::InfoText(int worker) {
     unknown += stats.requests_unknown.Get();
     retried += stats.requests_retried.Get();
     denied += stats.requests_denied.Get();
+    redirected += stats.requests_redirected.Get();
     subscribers += stats.subscribers.Get();
     channels += stats.subscribed_channels.Get();
     patterns += stats.subscribed_patterns.Get();
@@ -43,12 +44,12 @@ std::string Server::InfoText(int worker) {
       Concat("# Weir\r\nweir_version:", WEIR_VERSION, "\r\nweir_process_id:", ::getpid(),
              "\r\nweir_uptime_in_seconds:", (uv_hrtime() - started_ns_) / 1'000'000'000,
              "\r\nweir_workers:", workers_.size(), "\r\nweir_worker:", worker, "\r\n");
-  text +=
-      Concat("weir_clients:", clients, "\r\nweir_clients_by_worker:", by_worker,
-             "\r\nweir_clients_max:", config_.limits.clients_max,
-             "\r\nweir_clients_accepted:", accepted, "\r\nweir_requests_in_flight:", in_flight,
-             "\r\nweir_requests_timed_out:", timed_out, "\r\nweir_requests_unknown:", unknown,
-             "\r\nweir_requests_retried:", retried, "\r\nweir_requests_denied:", denied, "\r\n");
+  text += Concat("weir_clients:", clients, "\r\nweir_clients_by_worker:", by_worker,
+                 "\r\nweir_clients_max:", config_.limits.clients_max,
+                 "\r\nweir_clients_accepted:", accepted, "\r\nweir_requests_in_flight:", in_flight,
+                 "\r\nweir_requests_timed_out:", timed_out, "\r\nweir_requests_unknown:", unknown,
+                 "\r\nweir_requests_redirected:", redirected, "\r\nweir_requests_retried:", retried,
+                 "\r\nweir_requests_denied:", denied, "\r\n");
   text +=
       Concat("weir_pinned:transaction=", pinned[0], ",watch=", pinned[1], ",blocked=", pinned[2],
              ",tracking=", pinned[3], ",other=", pinned[4], "\r\nweir_monitors:", monitors, "\r\n");

@@ -20,6 +20,7 @@ struct WorkerStats {
   Counter requests_timed_out;                // request_timeout_ms
   Counter requests_unknown;                  // writes whose fate a broken link left unknown
   Counter requests_retried;                  // sent again after a link broke
+  Counter requests_redirected;               // refused by a node of a cluster, and sent again
   Counter requests_failed_down;              // answered with an error because the node is down
   Counter requests_streamed;                 // larger than request_buffer_bytes_max
   Gauge requests_in_flight;                  // parsed and not yet answered

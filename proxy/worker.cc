@@ -53,6 +53,12 @@ Worker::Worker(Server* server, int index,
         [server](const std::string& upstream, const std::string& node, bool up,
                  const std::string& cause) { server->ReportNode(upstream, node, up, cause); },
         [server, i] { server->LookAgain(i, true); }));
+    if (!upstreams_.back()->is_cluster()) continue;
+    upstreams_.back()->SetOnRefreshWanted(
+        [server, i](std::string_view) { server->RefreshTopology(i); });
+    for (const std::string& mapping : config_.upstreams[i].address_map) {
+      upstreams_.back()->AddAddressMapping(mapping);
+    }
   }
   unknown_reported_ms_.resize(upstreams_.size());
   context().coalescing.set_max_us(static_cast<uint64_t>(config_.coalesce_max_us));
@@ -129,7 +135,9 @@ void Worker::InitConversation(Conversation& conversation, int listener) {
 }
 
 LinkKey Worker::KeyOf(const Conversation& conversation, int listener) {
-  LinkKey key = UpstreamOf(listener).BaseKey();
+  Upstream& upstream = UpstreamOf(listener);
+  LinkKey key = upstream.BaseKey();
+  if (upstream.is_cluster()) key.node = upstream.map().Steady(conversation.id);
   key.protocol_version = conversation.protocol_version;
   key.db = conversation.db;
   key.no_touch = conversation.names != nullptr && conversation.names->no_touch;
@@ -210,13 +218,17 @@ ChunkRef Worker::SharedChunk(size_t room_min) {
 
 void Worker::SetSnapshot(int upstream, std::shared_ptr<const UpstreamSnapshot> snapshot) {
   Post([this, upstream, snapshot = std::move(snapshot)]() mutable {
+    Upstream& of = UpstreamByIndex(upstream);
     const RoutingTable& routing = *snapshot->routing;
     for (Session* session = sessions_; session != nullptr; session = session->next) {
-      if (&UpstreamOf(session->listener_index()) == &UpstreamByIndex(upstream)) {
-        session->FollowRouting(routing);
-      }
+      if (&UpstreamOf(session->listener_index()) == &of) session->FollowRouting(routing);
     }
-    UpstreamByIndex(upstream).SetSnapshot(std::move(snapshot));
+    const uint64_t epoch = of.map().epoch();
+    of.SetSnapshot(std::move(snapshot));
+    if (of.map().epoch() == epoch) return;
+    for (Session* session = sessions_; session != nullptr; session = session->next) {
+      session->OnMapChanged();
+    }
   });
 }
 

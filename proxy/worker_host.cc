@@ -10,6 +10,7 @@
 #include "proxy/server.h"
 #include "proxy/worker.h"
 #include "routing/plan.h"
+#include "routing/slot.h"
 
 namespace weir {
 namespace {
@@ -75,10 +76,14 @@ std::unique_ptr<HostTimer> Worker::After(uint64_t delay_ms, std::function<void()
   return std::make_unique<LoopTimer>(loop(), delay_ms, std::move(call));
 }
 
-void Worker::Call(int upstream, std::string_view /*key*/, std::string request,
+void Worker::Call(int upstream, std::string_view key, std::string request,
                   std::function<void(std::string_view reply)> done) {
-  CallUpstream(&context(), &UpstreamByIndex(upstream), nullptr, std::move(request), false,
-               std::move(done));
+  Upstream& to = UpstreamByIndex(upstream);
+  LinkKey at = to.BaseKey();
+  if (to.is_cluster() && !key.empty()) at.node = to.map().PrimaryOf(KeySlot(key));
+  LinkGroup* group = to.Hold(at);
+  CallUpstream(&context(), &to, group, std::move(request), false, std::move(done));
+  group->Release();
 }
 
 void Worker::Log(std::string_view event, std::string_view detail) {
@@ -229,14 +234,17 @@ std::vector<std::string> Worker::Explain(Session& session,
   for (std::string& line : ExplainPlan(plan, *known.topology, list))
     lines.push_back(std::move(line));
   if (plan.kind == PlanKind::kSingle) {
-    const LinkKey& key = session.group()->key();
+    LinkKey key = session.group()->key();
+    if (plan.slot != kNoSlot) key.node = upstream.map().PrimaryOf(static_cast<uint16_t>(plan.slot));
     const bool for_script = plan.entry != nullptr && plan.entry->runs_script;
-    const Link* link = session.group()->Shared(session.id(), for_script);
+    LinkGroup* group = upstream.Hold(key);
+    const Link* link = group->Shared(session.id(), for_script);
     lines.push_back(
         Concat("link: RESP", int{key.protocol_version}, ", db ", key.db, ", user ",
                key.user.empty() ? std::string_view("default") : key.user, ", ",
                link == nullptr ? std::string_view("none left") : StateName(link->state()), ", ",
                link == nullptr ? 0 : link->in_flight(), " in flight"));
+    group->Release();
   }
   return lines;
 }

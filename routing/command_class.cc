@@ -259,6 +259,7 @@ CommandEntry Classify(const CommandSpec& spec, const CommandPolicy& policy) {
       spec.flags.Has(CommandFlag::kReadonly) || IsAmong(kHarmlessCommands, spec.name);
   entry.blocks = spec.flags.Has(CommandFlag::kBlocking) && !BlocksOnlyWithOption(spec);
   entry.only_key = OnlyKey(spec);
+  entry.spread = SpreadRuleOf(spec);
   entry.script = ScriptUseOf(spec.name);
   entry.runs_script = spec.name.starts_with("eval") || spec.name.starts_with("fcall");
   entry.counts_receivers = IsAmong(kReceiverCountingCommands, spec.name);

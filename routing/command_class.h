@@ -17,6 +17,7 @@
 #include "routing/command_spec.h"
 #include "routing/command_table.h"
 #include "routing/name_index.h"
+#include "routing/spread.h"
 
 namespace weir {
 
@@ -114,6 +115,7 @@ struct CommandEntry {
   ScriptUse script = ScriptUse::kNone;
   PinEffect effect = PinEffect::kNone;  // kPinned: what it leaves on its connection
   uint8_t only_key = 0;  // the argument that is its only key, whatever the others; 0: look closer
+  SpreadRule spread;     // kShared, and with several nodes: to which, and how replies become one
   bool counts_receivers = false;  // its reply counts subscribers, and weir's clients are to count
   bool needs_args = false;        // only Resolve() knows the entry that the arguments mean
   std::string error;              // kDenied: the error line, as ReplyWriter::Error takes it

@@ -11,44 +11,52 @@ namespace {
 constexpr std::string_view kCrossSlot = "-CROSSSLOT Keys in request don't hash to the same slot";
 constexpr std::string_view kSlotNotServed = "-CLUSTERDOWN Hash slot not served";
 
+// Of the commands that are split only MSET has more than keys.
+constexpr std::string_view kWrongArgCountOfMset =
+    "-ERR wrong number of arguments for 'mset' command";
+
+constexpr size_t kExplainedNodesMax = 16;
 constexpr size_t kExplainedKeysMax = 16;
 constexpr size_t kExplainedKeyBytesMax = 64;
 
-// Any primary will do for what has no key; the first keeps a client's requests in order.
 NodeIndex FirstPrimary(const Topology& topology) {
-  for (size_t i = 0; i < topology.nodes().size(); ++i) {
-    if (topology.nodes()[i].role == NodeRole::kPrimary) return static_cast<NodeIndex>(i);
-  }
-  return kNoNode;
+  return topology.primaries().empty() ? kNoNode : topology.primaries().front();
+}
+
+Plan Rejected(const CommandEntry* entry, std::string_view reason) {
+  return {.kind = PlanKind::kReject, .entry = entry, .reason = reason};
 }
 
 Plan PlanWithoutKeys(const CommandEntry* entry, const Topology& topology) {
-  const RequestPolicy policy =
-      entry == nullptr ? RequestPolicy::kNone : entry->spec->request_policy;
-  Plan plan;
-  plan.entry = entry;
-  if (policy == RequestPolicy::kAllNodes || policy == RequestPolicy::kAllShards) {
-    plan.kind = PlanKind::kBroadcast;
-    return plan;
+  switch (entry == nullptr ? Spread::kOne : entry->spread.spread) {
+    case Spread::kAllPrimaries:
+    case Spread::kAllNodes:
+      return {.kind = PlanKind::kBroadcast, .entry = entry, .reason = {}};
+    case Spread::kScan:
+      return {.kind = PlanKind::kScan, .entry = entry, .reason = {}};
+    case Spread::kOne:
+    case Spread::kKeys:
+      break;
   }
-  plan.node = FirstPrimary(topology);
-  if (plan.node == kNoNode) {
-    plan.kind = PlanKind::kReject;
-    plan.reason = kSlotNotServed;
-  }
-  return plan;
+  const NodeIndex node = FirstPrimary(topology);
+  if (node == kNoNode) return Rejected(entry, kSlotNotServed);
+  return {.kind = PlanKind::kSingle, .node = node, .entry = entry, .reason = {}};
 }
 
 Plan PlanForSlot(const CommandEntry* entry, const Topology& topology, uint16_t slot) {
-  Plan plan;
-  plan.entry = entry;
-  plan.slot = slot;
-  plan.node = topology.PrimaryOf(slot);
-  if (plan.node == kNoNode) {
-    plan.kind = PlanKind::kReject;
-    plan.reason = kSlotNotServed;
-  }
-  return plan;
+  const NodeIndex node = topology.PrimaryOf(slot);
+  if (node == kNoNode) return Rejected(entry, kSlotNotServed);
+  return {.kind = PlanKind::kSingle, .node = node, .slot = slot, .entry = entry, .reason = {}};
+}
+
+// With keys of several slots.
+Plan PlanForSlots(const CommandEntry& entry, const KeyPositions& keys, const ArgList& args) {
+  if (entry.spread.spread != Spread::kKeys) return Rejected(&entry, kCrossSlot);
+  const auto units = static_cast<uint32_t>(keys.size());
+  const auto step = static_cast<uint32_t>(entry.spec->key_specs[0].key_step);
+  // MSET with a key that lacks its value.
+  if (keys[0].index + units * step != args.size()) return Rejected(&entry, kWrongArgCountOfMset);
+  return {.kind = PlanKind::kSplit, .entry = &entry, .reason = {}};
 }
 
 // A key as a line of text can show it.
@@ -89,6 +97,22 @@ void ExplainKeys(const CommandSpec& spec, const ArgList& args, std::vector<std::
   lines->push_back(std::move(slots));
 }
 
+void ExplainSpread(const Plan& plan, const Topology& topology, std::vector<std::string>* lines) {
+  if (plan.kind != PlanKind::kSplit && plan.kind != PlanKind::kBroadcast) return;
+  lines->push_back(Concat("spread: ", SpreadName(plan.entry->spread.spread)));
+  lines->push_back(Concat("merge: ", MergeName(plan.entry->spread.merge)));
+  if (plan.kind == PlanKind::kSplit) return;
+  std::string nodes = "nodes:";
+  const std::vector<NodeIndex>& primaries = topology.primaries();
+  for (size_t i = 0; i < primaries.size() && i < kExplainedNodesMax; ++i) {
+    nodes += Concat(" ", topology.node(primaries[i]).Address());
+  }
+  if (primaries.size() > kExplainedNodesMax) {
+    nodes += Concat(" and ", primaries.size() - kExplainedNodesMax, " more");
+  }
+  lines->push_back(std::move(nodes));
+}
+
 std::string_view Why(const Plan& plan, const Topology& topology) {
   switch (plan.kind) {
     case PlanKind::kReject:
@@ -97,6 +121,8 @@ std::string_view Why(const Plan& plan, const Topology& topology) {
       return "its keys are served by several nodes";
     case PlanKind::kBroadcast:
       return "it concerns every node";
+    case PlanKind::kScan:
+      return "the nodes are scanned one after the other; the cursor says how far";
     case PlanKind::kPinned:
       return plan.entry->why;
     case PlanKind::kLocal:
@@ -113,31 +139,39 @@ std::string_view Why(const Plan& plan, const Topology& topology) {
 }  // namespace
 
 std::string_view PlanKindName(PlanKind kind) {
-  constexpr std::string_view kNames[] = {"single", "split",     "broadcast", "local",
-                                         "pinned", "subscribe", "reject"};
+  constexpr std::string_view kNames[] = {"single", "split",  "broadcast", "scan",
+                                         "local",  "pinned", "subscribe", "reject"};
   return kNames[static_cast<size_t>(kind)];
 }
 
-Plan MakeUnsharedPlan(const CommandEntry& entry, const Topology& topology) {
+Plan MakeUnsharedPlan(const CommandEntry& entry, const Topology& topology, const ArgList& args) {
   Plan plan;
   plan.entry = &entry;
   plan.reason = entry.error;
   switch (entry.handling) {
     case Handling::kLocal:
       plan.kind = PlanKind::kLocal;
-      break;
+      return plan;
     case Handling::kPinned:
       plan.kind = PlanKind::kPinned;
-      if (topology.is_single()) plan.node = 0;
       break;
     case Handling::kSubscribe:
       plan.kind = PlanKind::kSubscribe;
-      if (topology.is_single()) plan.node = 0;
       break;
     case Handling::kDenied:
     case Handling::kShared:
       plan.kind = PlanKind::kReject;
-      break;
+      return plan;
+  }
+  if (topology.is_single()) {
+    plan.node = 0;
+    return plan;
+  }
+  Plan keyed = MakeClusterPlan(&entry, topology, args);
+  if (keyed.kind == PlanKind::kReject) return keyed;
+  if (keyed.slot != kNoSlot) {
+    plan.node = keyed.node;
+    plan.slot = keyed.slot;
   }
   return plan;
 }
@@ -153,13 +187,7 @@ Plan MakeClusterPlan(const CommandEntry* entry, const Topology& topology, const 
   }
   const uint16_t slot = KeySlot(args[keys[0].index]);
   for (size_t i = 1; i < keys.size(); ++i) {
-    if (KeySlot(args[keys[i].index]) == slot) continue;
-    const bool splits = entry->spec->request_policy == RequestPolicy::kMultiShard;
-    Plan plan;
-    plan.entry = entry;
-    plan.kind = splits ? PlanKind::kSplit : PlanKind::kReject;
-    if (!splits) plan.reason = kCrossSlot;
-    return plan;
+    if (KeySlot(args[keys[i].index]) != slot) return PlanForSlots(*entry, keys, args);
   }
   return PlanForSlot(entry, topology, slot);
 }
@@ -175,6 +203,7 @@ std::vector<std::string> ExplainPlan(const Plan& plan, const Topology& topology,
     if (!flags.empty()) lines.push_back("flags: " + flags);
     ExplainKeys(*spec, args, &lines);
   }
+  ExplainSpread(plan, topology, &lines);
   if (plan.node != kNoNode) lines.push_back("node: " + topology.node(plan.node).Address());
   lines.push_back(Concat("why: ", Why(plan, topology)));
   return lines;

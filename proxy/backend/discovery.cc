@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/hash/hash.h"
 #include "plugins/text.h"
 #include "proxy/backend/call.h"
 #include "proxy/log.h"
@@ -48,14 +49,53 @@ Discovery::Discovery(LoopContext* context, const UpstreamConfig* config, int ind
                 [](const std::string&, const std::string&, bool, const std::string&) {}) {
   uv_timer_init(context->loop, &timer_);
   timer_.data = this;
+  if (!upstream_.is_cluster()) return;
+  for (const std::string& mapping : config->address_map) {
+    upstream_.AddAddressMapping(mapping);
+  }
+  watch_ = std::make_unique<TopologyWatch>(
+      context, &upstream_, &upstream_.address_map(),
+      [this](std::shared_ptr<const Topology> topology) { OnTopology(std::move(topology)); },
+      [this](const std::string& node, bool up, const std::string& cause) {
+        on_health_(node, up, cause);
+      },
+      [this](const std::string& why) { OnRound(why); });
 }
 
 Discovery::~Discovery() = default;
 
-void Discovery::Start() { Ask(); }
+void Discovery::Start() {
+  Ask();
+  if (watch_ != nullptr) watch_->Refresh();
+}
+
+void Discovery::Refresh() {
+  if (watch_ != nullptr) watch_->Refresh();
+}
+
+void Discovery::ReportHealth(bool up, const std::string& cause) {
+  on_health_(upstream_.NodeAddress(Asked()), up, cause);
+}
+
+void Discovery::OnTopology(std::shared_ptr<const Topology> topology) {
+  auto snapshot = std::make_shared<UpstreamSnapshot>(*known_);
+  snapshot->topology = std::move(topology);
+  known_ = snapshot;
+  upstream_.SetSnapshot(snapshot);
+  Post();
+}
+
+void Discovery::OnRound(const std::string& why) {
+  if (tried_ || !answered_) return;
+  tried_ = true;
+  on_health_(upstream_.NodeAddress(Asked()), why.empty(), why);
+}
+
+void Discovery::Post() { on_snapshot_(known_); }
 
 void Discovery::Stop() {
   stopped_ = true;
+  if (watch_ != nullptr) watch_->Stop();
   uv_close(reinterpret_cast<uv_handle_t*>(&timer_), nullptr);
   upstream_.Close();
 }
@@ -64,10 +104,14 @@ void Discovery::Send(std::initializer_list<std::string_view> args,
                      void (Discovery::*then)(std::string_view)) {
   std::string request;
   AppendRequest(&request, args);
-  CallUpstream(context_, &upstream_, nullptr, std::move(request), true,
+  LinkKey key = upstream_.BaseKey();
+  key.node = Asked();
+  LinkGroup* group = upstream_.Hold(key);
+  CallUpstream(context_, &upstream_, group, std::move(request), true,
                [this, then](std::string_view reply) {
                  if (!stopped_) (this->*then)(reply);
                });
+  group->Release();
 }
 
 void Discovery::LookAgain(bool reconnected) {
@@ -118,6 +162,7 @@ void Discovery::OnInfo(std::string_view reply) {
   if (facts_.modules_resp2 == "*0\r\n") return OnModules("");
   // RESP3 clients see the modules as RESP3 shows them.
   LinkKey key = upstream_.BaseKey();
+  key.node = Asked();
   key.protocol_version = 3;
   LinkGroup* group = upstream_.Hold(key);
   std::string request;
@@ -156,18 +201,21 @@ void Discovery::OnCommand(std::string_view reply) {
 
 void Discovery::Finish(std::shared_ptr<const RoutingTable> routing) {
   asked_ms_ = context_->NowMs();
-  tried_ = true;
-  if (routing == known_->routing && facts_ == known_->server) {
-    on_health_(true, "");
-    return Again(true);
+  // Clients see one server.
+  if (watch_ != nullptr) facts_.mode = "standalone";
+  const bool news = !answered_ || routing != known_->routing || !(facts_ == known_->server);
+  if (news) {
+    auto snapshot = std::make_shared<UpstreamSnapshot>();
+    snapshot->routing = std::move(routing);
+    snapshot->topology = known_->topology;
+    snapshot->server = facts_;
+    known_ = snapshot;
+    upstream_.SetSnapshot(snapshot);
   }
-  auto snapshot = std::make_shared<UpstreamSnapshot>();
-  snapshot->routing = std::move(routing);
-  snapshot->topology = known_->topology;
-  snapshot->server = facts_;
-  known_ = snapshot;
-  on_snapshot_(snapshot);
-  on_health_(true, "");
+  answered_ = true;
+  tried_ = watch_ == nullptr || watch_->known();
+  if (news) Post();
+  ReportHealth(true, "");
   Again(true);
 }
 
@@ -178,12 +226,15 @@ void Discovery::Fail(std::string_view reply) {
       at != std::string_view::npos && cause.starts_with("DOWN"))
     cause.remove_prefix(at + 2);
   tried_ = true;
+  const std::string node = upstream_.NodeAddress(Asked());
   // It is well, and tells only those who authenticate: with passthrough that are the clients.
   if (cause.starts_with("NOAUTH") && !upstream_.url().has_credentials()) {
-    on_health_(true, "");
+    on_health_(node, true, "");
     return Again(false);
   }
-  on_health_(false, std::string(cause));
+  on_health_(node, false, std::string(cause));
+  // Of several nodes another is asked next.
+  ++attempt_;
   Again(false);
 }
 
@@ -214,16 +265,18 @@ void Discovery::Ping() {
 void Discovery::OnPing(std::string_view reply) {
   // Busy with somebody's script is not dead, and SCRIPT KILL must get through.
   if (reply.starts_with("-BUSY")) {
-    on_health_(true, "");
+    ReportHealth(true, "");
     return Again(true);
   }
   // Its errors are of interest too: LOADING, or a password that is no longer right.
   if (reply.starts_with('-')) return Fail(reply);
   const bool due = ask_again_ && context_->NowMs() >= ask_again_at_ms_;
-  if (due || upstream_.connections_made() != connections_seen_ || known_->server.version.empty()) {
+  // A cluster's nodes are many, and come and go.
+  const bool another = watch_ == nullptr && upstream_.connections_made() != connections_seen_;
+  if (due || another || known_->server.version.empty()) {
     return Ask();
   }
-  on_health_(true, "");
+  ReportHealth(true, "");
   Again(true);
 }
 

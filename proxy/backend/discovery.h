@@ -16,6 +16,7 @@
 #include <string_view>
 
 #include "proxy/backend/snapshot.h"
+#include "proxy/backend/topology_watch.h"
 #include "proxy/backend/upstream.h"
 #include "routing/command_policy.h"
 
@@ -24,7 +25,7 @@ namespace weir {
 class Discovery {
  public:
   using OnSnapshot = std::function<void(std::shared_ptr<const UpstreamSnapshot>)>;
-  using OnHealth = std::function<void(bool up, const std::string& cause)>;
+  using OnHealth = std::function<void(const std::string& node, bool up, const std::string& cause)>;
 
   // All must outlive it; `on_*` are called on the loop's thread. `policy` is what the configuration
   // allows and denies, for each new table.
@@ -39,6 +40,8 @@ class Discovery {
   // True once the server has answered or failed to, for the first time.
   bool tried() const { return tried_; }
   void Stop();
+  // Of a cluster: something is wrong with what is known of who serves what.
+  void Refresh();
 
  private:
   static constexpr uint64_t kLookMinMs = 1000;  // between two looks
@@ -55,6 +58,11 @@ class Discovery {
   void Ping();
   void OnPing(std::string_view reply);
   void Again(bool connected);
+  NodeIndex Asked() const { return upstream_.map().Steady(attempt_); }
+  void ReportHealth(bool up, const std::string& cause);
+  void OnTopology(std::shared_ptr<const Topology> topology);
+  void OnRound(const std::string& why);
+  void Post();
   void Send(std::initializer_list<std::string_view> args,
             void (Discovery::*then)(std::string_view));
 
@@ -66,6 +74,9 @@ class Discovery {
   std::shared_ptr<const UpstreamSnapshot> known_;
   Standstill standstill_;  // of its own links, which nobody shares
   Upstream upstream_;
+  std::unique_ptr<TopologyWatch> watch_;  // null: a single node
+  uint64_t attempt_ = 0;                  // which node is asked
+  bool answered_ = false;                 // HELLO, INFO and COMMAND, once at least
   ServerFacts facts_;
   uv_timer_t timer_;
   bool tried_ = false;

@@ -13,7 +13,7 @@
 namespace weir {
 
 Link::Link(LoopContext* context, LinkOwner* owner, NodeState* node, const Node* address,
-           const UpstreamConfig* config, LinkKey key, bool own)
+           const UpstreamConfig* config, LinkKey key, bool own, bool hands_back)
     : context_(context),
       owner_(owner),
       node_(node),
@@ -22,6 +22,7 @@ Link::Link(LoopContext* context, LinkOwner* owner, NodeState* node, const Node* 
       key_(std::move(key)),
       in_flight_max_(static_cast<uint64_t>(config->in_flight_max)),
       own_(own),
+      hands_back_(hands_back),
       reply_version_(own ? 3 : key_.protocol_version),
       last_used_ms_(context->NowMs()) {
   uv_timer_init(context->loop, &timer_);
@@ -178,6 +179,7 @@ bool Link::Send(Request* request, Chunk* chunk, std::string_view wire) {
     ScheduleFlush();
   } else {
     Connect();
+    if (hands_back_ && state_ == State::kBackoff) return false;
     if (node_->down || !refused_.empty() || OfflineFull(wire.size()) || retiring_) return false;
     Append(request);
     request->wire = Slice(chunk, wire);

@@ -62,8 +62,10 @@ class Link final : private StreamOwner, private TurnEnd {
   // All must outlive the link; `config` gives its bounds and times.
   // `own`: for one client at a time. When such a connection breaks, what it knew of its client is
   // gone, so nothing is sent again and the link closes.
+  // `hands_back`: there are other nodes, so what did not run, and could only wait here, goes back
+  // to its owner (RequestOwner::OnHandedBack), who knows where else to send it.
   Link(LoopContext* context, LinkOwner* owner, NodeState* node, const Node* address,
-       const UpstreamConfig* config, LinkKey key, bool own);
+       const UpstreamConfig* config, LinkKey key, bool own, bool hands_back);
   ~Link();
 
   const LinkKey& key() const { return key_; }
@@ -121,6 +123,8 @@ class Link final : private StreamOwner, private TurnEnd {
   // Closes it for good once it has nothing in flight, or `now`: its requests then fail with `line`.
   void Retire() { retiring_ = true, CloseIfDrained(); }
   void CloseNow(std::string_view line);
+  // The node has left: as if the connection had broken, and none is made again.
+  void Abandon(std::string_view cause);
   bool retiring() const { return retiring_; }
 
   // Nothing is read, because the next reply belongs to `owner` and it has no room for it. It must
@@ -205,6 +209,7 @@ class Link final : private StreamOwner, private TurnEnd {
   void ResolveInFlight(std::string_view cause);
   void Fail(Request* request, std::string_view line);
   void FailWaiting(std::string_view line);
+  bool HandBack(Request* request, std::string_view line);
   bool KeepAfterBreak(Request* request, bool write_behind, std::string_view unknown_line);
   void EnterBackoff(std::string_view cause);
 
@@ -216,6 +221,7 @@ class Link final : private StreamOwner, private TurnEnd {
   const LinkKey key_;
   const uint64_t in_flight_max_;
   const bool own_;
+  const bool hands_back_;
   // Replies of a client's own link may change their version on the way; 3 includes 2.
   const int reply_version_;
 

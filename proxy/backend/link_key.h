@@ -22,6 +22,11 @@ struct LinkKey {
   bool no_touch = false;  // what it reads is not used more lately by that (CLIENT NO-TOUCH)
 
   bool operator==(const LinkKey&) const = default;
+  // The same but perhaps for the node.
+  bool SameClient(const LinkKey& other) const {
+    return protocol_version == other.protocol_version && db == other.db && user == other.user &&
+           password == other.password && client_credentials == other.client_credentials;
+  }
 
   template <typename H>
   friend H AbslHashValue(H h, const LinkKey& k) {

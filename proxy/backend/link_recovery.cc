@@ -172,14 +172,38 @@ void Link::FailWaiting(std::string_view line) {
   if (expire_from_ != nullptr && expire_from_->use != ReplyUse::kHandshake) expire_from_ = nullptr;
   while (waiting != nullptr) {
     Request* r = std::exchange(waiting, waiting->link_next);
-    context_->stats.requests_failed_down.Add(r->remaining());
     in_flight_ -= r->remaining();
-    Fail(r, copy);
     r->link_next = nullptr;
+    if (refused_.empty() && HandBack(r, copy)) continue;
+    context_->stats.requests_failed_down.Add(r->remaining());
+    Fail(r, copy);
     r->in_link = false;
     context_->requests.ReleaseIfUnused(r);
   }
   offline_bytes_ = 0;
+}
+
+// True if its owner has taken the request, none of which ran, out of the queue.
+bool Link::HandBack(Request* request, std::string_view line) {
+  if (!hands_back_ || request->owner == nullptr || request->use == ReplyUse::kHandshake) {
+    return false;
+  }
+  request->in_link = false;
+  if (request->owner->OnHandedBack(*request, line)) return true;
+  request->in_link = true;
+  return false;
+}
+
+void Link::Abandon(std::string_view cause) {
+  if (state_ == State::kClosed) return;
+  const std::string line = Concat("-DOWN weir: no connection to ", node_->address, ": ", cause);
+  retiring_ = true;
+  if (state_ == State::kReady || state_ == State::kGated) {
+    Break(cause);
+  } else {
+    FailWaiting(line);
+  }
+  if (state_ != State::kClosed) CloseNow(line);
 }
 
 void Link::Break(std::string_view cause) {
@@ -214,6 +238,8 @@ void Link::ResolveInFlight(std::string_view cause) {
   const std::string unknown_line =
       Concat("-UNKNOWN weir: the connection to ", node_->address,
              " broke after the command was sent; it may or may not have run (", cause, ")");
+  const std::string broke_line =
+      Concat("-DOWN weir: the connection to ", node_->address, " broke: ", cause);
   // Refused before it was looked at: see HandshakeGates for why no other refusal has requests in
   // flight behind it.
   const bool none_ran = refused_.starts_with("-WRONGPASS") || refused_.starts_with("-NOAUTH") ||
@@ -235,6 +261,7 @@ void Link::ResolveInFlight(std::string_view cause) {
     r->link_next = nullptr;
     if (none_ran && r->use != ReplyUse::kHandshake && r->sent) r->retryable = !r->wire.empty();
     if (KeepAfterBreak(r, write_behind[i] && !none_ran, unknown_line)) {
+      if (refused_.empty() && HandBack(r, broke_line)) continue;
       Append(r);
       offline_bytes_ += r->wire.size();
     } else {
@@ -247,7 +274,7 @@ void Link::ResolveInFlight(std::string_view cause) {
 // True if the rest of the run is to be sent again; else it was answered.
 bool Link::KeepAfterBreak(Request* r, bool write_behind, std::string_view unknown_line) {
   if (r->use == ReplyUse::kHandshake || r->owner == nullptr) return false;
-  if (r->reply_begun || r->streamed || retiring_) {
+  if (r->reply_begun || r->streamed || (retiring_ && !hands_back_)) {
     // A part of it was at most begun: nothing runs before its end is there.
     const bool did_not_run = !r->sent && (r->streamed || !IsOnTheWire(*r));
     Fail(r, did_not_run ? Concat("-DOWN weir: the connection to ", node_->address,
@@ -314,6 +341,7 @@ void Link::EnterBackoff(std::string_view cause) {
   } else {
     if (node_->unreachable_since_ms == 0) node_->unreachable_since_ms = now_ms;
     const auto age_max_ms = static_cast<uint64_t>(config_->offline_queue_age_max_ms);
+    if (hands_back_) FailWaiting(node_->DownError());
     if (now_ms - node_->unreachable_since_ms >= age_max_ms) {
       node_->down = true;
       FailWaiting(node_->DownError());

@@ -17,6 +17,7 @@
 #include <string_view>
 
 #include "proxy/net/slice_queue.h"
+#include "routing/redirect.h"
 
 namespace weir {
 
@@ -69,6 +70,13 @@ struct Request {
   bool collect = false;           // its reply is gathered whole
   bool done = false;              // nothing more will come
   bool close_after = false;       // the owner closes once the reply is written
+  bool routed = false;            // it counts in its session's Route to the node (several nodes)
+  bool sent_as_text = false;      // an EVALSHA that was sent again as EVAL
+  bool has_parts = false;         // `extra` gathers the replies of several others
+  Request* whole = nullptr;       // that this is a part of: it stands in no owner's queue
+  uint32_t part = 0;              // which
+  NodeIndex home = kNoNode;       // it is for this node, whoever serves which slot
+  int32_t slot = -1;              // of its keys; -1: none, or a single node
   PinEffect effect{};             // what each of them leaves on the client's own link
   bool effect_on = false;         // of CLIENT TRACKING: ON
   bool effect_broadcast = false;  // of CLIENT TRACKING: BCAST
@@ -76,6 +84,7 @@ struct Request {
   Slice wire;        // its bytes: until they are sent, and as long as it may be sent again
   SliceQueue reply;  // the owner's: replies that wait for earlier requests' replies
   std::unique_ptr<RequestExtra> extra;
+  std::unique_ptr<RedirectHistory> history;  // null: no node of the cluster has refused it
 
   uint32_t remaining() const { return count - replies; }
 };
@@ -92,6 +101,10 @@ class RequestOwner {
   // The `n` oldest unanswered requests of the run will get no reply; with `last`, these are all
   // that remained and the link forgets the owner. `line` is an error with its '-', without CRLF.
   virtual void OnFailed(Request& request, uint32_t n, bool last, std::string_view line) = 0;
+  // The node is away, and the link's upstream has others: the request, of which nothing ran, has
+  // left the link's queue, and its `wire` holds what is still to be run. `line` says what happened,
+  // as in OnFailed. False: it cannot go elsewhere, and waits here or fails.
+  virtual bool OnHandedBack(Request& /*request*/, std::string_view /*line*/) { return false; }
   // The link can take requests again after it said that it was full.
   virtual void OnLinkRoom() = 0;
   // The link that it paused (Link::PauseReadingFor) is gone.

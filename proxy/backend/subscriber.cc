@@ -93,7 +93,7 @@ Subscriber::WishPtr Subscriber::Want(SubscriptionClient* client, ChannelKind kin
     ++channel->wishes;
     wish->channels.push_back(channel);
   }
-  link_.Open(upstream_->snapshot().topology->node(0));
+  if (const MappedNode* node = At()) link_.Open(node->address);
   Evaluate(wish);
   if (!wish->settled) {
     wish->at = waiting_.insert(waiting_.end(), wish);
@@ -315,7 +315,13 @@ void Subscriber::FailWaiting(uint64_t now_ms) {
   if (any) std::erase_if(stranded_, [](const WishPtr& wish) { return wish->settled; });
 }
 
+// The node to subscribe at: of a cluster any hears everything. Null: there is none.
+const MappedNode* Subscriber::At() const {
+  return upstream_->map().node(upstream_->map().Steady(0));
+}
+
 void Subscriber::OnTick(uint64_t now_ms) {
+  if (const MappedNode* node = At()) link_.Move(node->address);
   link_.OnTick(now_ms);
   FailWaiting(now_ms);
   const UpstreamConfig& config = upstream_->config();

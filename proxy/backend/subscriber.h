@@ -45,6 +45,7 @@ namespace weir {
 
 class Subscriber;
 class Upstream;
+struct MappedNode;
 struct UpstreamConfig;
 
 // A client's part. None of these calls may subscribe, unsubscribe or close the session before it
@@ -155,6 +156,7 @@ class Subscriber final : private SubscriberLinkOwner {
   void OnRestoreRefused(Command& command);
   void FailWaiting(uint64_t now_ms);
   std::string DownLine() const;
+  const MappedNode* At() const;
 
   // subscriber_messages.cc: what is read.
   void OnLinkReady() override;

@@ -24,14 +24,23 @@ SubscriberLink::~SubscriberLink() = default;
 // ---- the connection
 
 void SubscriberLink::Open(const Node& node) {
+  if (state_ != State::kIdle) return;
   node_ = node;
   address_ = node.Address();
-  if (state_ != State::kIdle) return;
   attempts_ = 0;
   // A close that is not over yet goes first: see OnStreamClosed.
   state_ = State::kBackoff;
   deadline_ms_ = context_->NowMs();
   if (!stream_closing_) Start();
+}
+
+void SubscriberLink::Move(const Node& node) {
+  if (state_ == State::kIdle || (node.host == node_.host && node.port == node_.port)) return;
+  node_ = node;
+  address_ = node.Address();
+  attempts_ = 0;
+  Fail("it is another node's turn", "");
+  deadline_ms_ = context_->NowMs();
 }
 
 void SubscriberLink::Start() {

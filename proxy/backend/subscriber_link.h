@@ -59,6 +59,8 @@ class SubscriberLink final : private StreamOwner, private TurnEnd {
 
   // Connects to the node (which is copied) if it is idle.
   void Open(const Node& node);
+  // Goes over to this node (which is copied), unless it is there or idle.
+  void Move(const Node& node);
   // Closes it; Open() makes it work again.
   void Close();
   bool ready() const { return state_ == State::kReady; }

@@ -8,6 +8,7 @@ Subscriber* Subscribers::Get(Upstream* upstream, SubscriptionCounts* counts, con
   // Channels are the same in all dbs, and the messages in both protocols nearly so.
   Key key{upstream, links};
   key.link.db = 0;
+  key.link.node = 0;  // whichever; it chooses itself
   key.link.protocol_version = 2;
   const auto found = all_.find(key);
   if (found != all_.end()) return found->second.get();

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "plugins/text.h"
+
 namespace weir {
 
 // ---- LinkGroup
@@ -55,23 +57,70 @@ Upstream::Upstream(LoopContext* context, const UpstreamConfig* config, int index
       snapshot_(std::move(snapshot)),
       standstill_(standstill),
       on_node_state_(std::move(on_node_state)),
-      on_reconnected_(std::move(on_reconnected)) {
-  for (const Node& node : snapshot_->topology->nodes()) {
-    nodes_.push_back(std::make_unique<NodeState>());
-    nodes_.back()->address = node.Address();
-  }
-}
+      on_reconnected_(std::move(on_reconnected)),
+      map_(*snapshot_->topology) {}
 
 Upstream::~Upstream() = default;
 
 void Upstream::SetSnapshot(std::shared_ptr<const UpstreamSnapshot> snapshot) {
+  // Requests that wait to be sent again count, too.
   const bool none_waits = context_->stats.requests_in_flight.Get() == 0;
   if (requests_in_flight() == 0 && none_waits) old_snapshots_.clear();
-  old_snapshots_.push_back(std::exchange(snapshot_, std::move(snapshot)));
+  const auto before = std::exchange(snapshot_, std::move(snapshot));
+  if (before->routing != snapshot_->routing) old_snapshots_.push_back(before);
+  if (!is_cluster()) return;
+  for (const NodeIndex left : map_.Adopt(*snapshot_->topology)) AbandonLinksTo(left);
+}
+
+void Upstream::AbandonLinksTo(NodeIndex node) {
+  std::vector<Link*> gone;
+  for (const auto& [link, owned] : links_) {
+    if (link->key().node == node) gone.push_back(link);
+  }
+  for (Link* link : gone) {
+    LinkGroup* group = groups_.find(link->key())->second.get();
+    std::replace(group->shared_.begin(), group->shared_.end(), link, static_cast<Link*>(nullptr));
+    std::erase(group->idle_exclusive_, link);
+    link->Abandon("it has left the cluster, or the cluster takes it for dead");
+  }
+  map_.ForgetIfUnused(node);
+}
+
+void Upstream::AddAddressMapping(std::string_view mapping) {
+  const size_t between = mapping.find('=');
+  address_map_.Add(mapping.substr(0, between), mapping.substr(between + 1)).IgnoreError();
+}
+
+NodeIndex Upstream::NodeOf(const Redirect& redirect, NodeIndex said_by) {
+  HostPort named{.host = std::string(redirect.host), .port = redirect.port};
+  if (named.host.empty()) {
+    const MappedNode* node = map_.node(said_by);
+    if (node == nullptr) return kNoNode;
+    named.host = node->address.host;
+  }
+  if (!address_map_.empty()) named = address_map_.Apply(std::move(named));
+  Node address;
+  address.host = std::move(named.host);
+  address.port = named.port;
+  return map_.FindOrAdd(address);
+}
+
+void Upstream::WantRefresh(std::string_view why) {
+  if (on_refresh_wanted_ == nullptr) return;
+  const uint64_t now_ms = context_->NowMs();
+  if (refresh_wanted_ms_ != 0 && now_ms - refresh_wanted_ms_ < kRefreshPauseMs) return;
+  refresh_wanted_ms_ = now_ms;
+  on_refresh_wanted_(why);
+}
+
+std::string Upstream::NodeAddress(NodeIndex i) const {
+  const MappedNode* node = map_.node(i);
+  return node == nullptr ? "" : node->state.address;
 }
 
 LinkKey Upstream::BaseKey() const {
   LinkKey key;
+  key.node = map_.Steady(0);
   key.db = url_.db;
   key.user = url_.user;
   key.password = url_.password;
@@ -111,9 +160,11 @@ Link* Upstream::MakeLink(LinkGroup* group, bool own) {
   } else if (links_.size() - own_links_ >= static_cast<size_t>(config_->links_max)) {
     return nullptr;
   }
-  const NodeIndex node = group->key_.node;
-  auto link = std::make_unique<Link>(context_, this, nodes_[node].get(),
-                                     &snapshot_->topology->node(node), config_, group->key_, own);
+  MappedNode* node = map_.node(group->key_.node);
+  if (node == nullptr || node->left) return nullptr;
+  ++node->links;
+  auto link = std::make_unique<Link>(context_, this, &node->state, &node->address, config_,
+                                     group->key_, own, is_cluster() && !own);
   Link* raw = link.get();
   links_.emplace(raw, std::move(link));
   ++group->links_;
@@ -132,6 +183,7 @@ void Upstream::OnLinkFailed(Link& link, std::string_view cause) {
   if (link.node().unreachable_since_ms != 0) {
     on_node_state_(config_->name, link.node().address, false, std::string(cause));
   }
+  if (is_cluster()) WantRefresh(Concat("the connection to ", link.node().address, " failed"));
 }
 
 void Upstream::OnLinkClosed(Link& link) {
@@ -142,7 +194,10 @@ void Upstream::OnLinkClosed(Link& link) {
   --of->links_;
   if (link.own()) --own_links_;
   if (std::erase(busy_links_, &link) != 0) standstill_->busy_links.fetch_sub(1);
+  const NodeIndex node = link.key().node;
   links_.erase(&link);
+  --map_.node(node)->links;
+  if (is_cluster()) map_.ForgetIfUnused(node);
   EraseIfUnused(of);
 }
 

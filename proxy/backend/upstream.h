@@ -11,9 +11,12 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "proxy/backend/link.h"
+#include "proxy/backend/node_map.h"
 #include "proxy/backend/snapshot.h"
 #include "proxy/backend/standstill.h"
 #include "proxy/config.h"
+#include "routing/address_map.h"
+#include "routing/redirect.h"
 #include "routing/upstream_url.h"
 
 namespace weir {
@@ -74,6 +77,12 @@ class Upstream final : public LinkOwner {
            OnNodeState on_node_state, OnReconnected on_reconnected = nullptr);
   ~Upstream();
 
+  // `wanted` hears why the nodes should be asked anew which slots they serve: a redirect, a broken
+  // connection. Many calls are one; see kRefreshPauseMs.
+  void SetOnRefreshWanted(std::function<void(std::string_view why)> wanted) {
+    on_refresh_wanted_ = std::move(wanted);
+  }
+
   const UpstreamConfig& config() const { return *config_; }
   const UpstreamUrl& url() const { return url_; }
   int index() const { return index_; }
@@ -90,7 +99,22 @@ class Upstream final : public LinkOwner {
   LinkGroup* Hold(const LinkKey& key);
   LinkKey BaseKey() const;
 
-  const NodeState& node(NodeIndex i) const { return *nodes_[i]; }
+  // ---- several nodes
+  // "FROM=TO", for all that redirects say. REQUIRES: it is well-formed.
+  void AddAddressMapping(std::string_view mapping);
+  bool is_cluster() const { return url_.kind == UpstreamKind::kCluster; }
+  const NodeMap& map() const { return map_; }
+  const AddressMap& address_map() const { return address_map_; }
+  // The node that a redirect names, which `said_by` sent. kNoNode: there is no room for one more.
+  NodeIndex NodeOf(const Redirect& redirect, NodeIndex said_by);
+  // The number of a node that is known from elsewhere; see NodeMap.
+  NodeIndex FindOrAdd(const Node& address) { return map_.FindOrAdd(address); }
+  // The node serves the slot from now on.
+  void Patch(uint16_t slot, NodeIndex node) { map_.Patch(slot, node); }
+  void WantRefresh(std::string_view why);
+  // "127.0.0.1:6379"; "" if nobody has that number.
+  std::string NodeAddress(NodeIndex i) const;
+
   size_t links() const { return links_.size(); }
   size_t own_links() const { return own_links_; }
   uint64_t requests_in_flight() const;
@@ -111,8 +135,10 @@ class Upstream final : public LinkOwner {
   void OnLinkFailed(Link& link, std::string_view cause) override;
   void OnLinkClosed(Link& link) override;
   Link* MakeLink(LinkGroup* group, bool own);
+  void AbandonLinksTo(NodeIndex node);
   bool CloseAnIdleOwnLink();
   static constexpr uint64_t kBusyMs = 50;
+  static constexpr uint64_t kRefreshPauseMs = 20;
   static constexpr size_t kBusyLinksMax = 8;
   void Forget(LinkGroup* group, const Link* link);
   void EraseIfUnused(LinkGroup* group);
@@ -126,7 +152,10 @@ class Upstream final : public LinkOwner {
   Standstill* const standstill_;
   const OnNodeState on_node_state_;
   const OnReconnected on_reconnected_;
-  std::vector<std::unique_ptr<NodeState>> nodes_;
+  std::function<void(std::string_view)> on_refresh_wanted_;
+  uint64_t refresh_wanted_ms_ = 0;  // when it was last called
+  NodeMap map_;
+  AddressMap address_map_;
   absl::flat_hash_map<LinkKey, std::unique_ptr<LinkGroup>> groups_;
   absl::flat_hash_map<Link*, std::unique_ptr<Link>> links_;
   std::vector<const Link*> busy_links_;  // that were set aside

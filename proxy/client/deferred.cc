@@ -7,11 +7,11 @@
 #include "plugins/text.h"
 #include "proxy/client/dispatcher.h"
 #include "proxy/client/permission.h"
-#include "proxy/client/reply_elements.h"
 #include "proxy/client/request_task.h"
 #include "proxy/client/session.h"
 #include "proxy/config.h"
 #include "proxy/worker.h"
+#include "resp/reply_elements.h"
 #include "resp/reply_writer.h"
 #include "resp/wire_text.h"
 

@@ -7,6 +7,7 @@
 #include "plugins/text.h"
 #include "proxy/backend/upstream.h"
 #include "proxy/client/request_task.h"
+#include "proxy/client/routes.h"
 #include "proxy/client/subscriptions.h"
 #include "proxy/worker.h"
 #include "resp/errors.h"
@@ -69,6 +70,9 @@ bool Dispatcher::Act(const Plan& plan, const Input& input) {
   if (!session_.conversation_.authenticated) [[unlikely]] {
     if (const auto refused = RefuseStranger(plan.entry, input)) return *refused;
   }
+  if (session_.routes_ != nullptr) [[unlikely]] {
+    if (const std::optional<bool> done = PerformInCluster(plan, input)) return *done;
+  }
   if (session_.subscriptions_ != nullptr) [[unlikely]] {
     if (const auto taken = WhileSubscribed(plan, input)) return *taken;
   }
@@ -101,9 +105,11 @@ bool Dispatcher::Act(const Plan& plan, const Input& input) {
       return Refuse(plan.entry, plan.reason, input);
     case PlanKind::kSplit:
     case PlanKind::kBroadcast:
-      break;
+      return SendParts(plan, input);
+    case PlanKind::kScan:
+      return SendScan(plan, input);
   }
-  return Refuse(plan.entry, "-ERR weir: no single node can answer this", input);
+  return Refuse(plan.entry, "-ERR weir: no plan was made for this", input);
 }
 
 std::optional<bool> Dispatcher::RefuseStranger(const CommandEntry* entry, const Input& input) {
@@ -151,6 +157,8 @@ bool Dispatcher::MayUse(Link* link) {
 }
 
 bool Dispatcher::SendShared(const Plan& plan, const Input& input) {
+  if (session_.routes_ != nullptr) [[unlikely]]
+    return SendRouted(plan, input);
   const bool for_script = plan.entry != nullptr && plan.entry->runs_script;
   Link* link = session_.group_->Shared(session_.conversation_.id, for_script);
   if (link == nullptr) [[unlikely]] {
@@ -206,14 +214,27 @@ bool Dispatcher::SendOn(Link* link, const Plan& plan, const Input& input) {
       if (input.keeps()) task->kept = std::move(*input.kept);
       if (input.reply_marks != 0 || counts) request->collect = true;
     }
+    if (session_.routes_ != nullptr) [[unlikely]] {
+      request->slot = plan.slot;
+      request->keeps_wire = true;
+    }
     if (!link->Send(request, chunk, wire)) [[unlikely]] {
+      if (session_.routes_ != nullptr && !link->own()) {
+        DetourUnsent(request, *link, chunk, wire);
+        return true;
+      }
       context.stats.requests_failed_down.Add();
       request->collect = false;
       session_.AnswerAt(request, Concat(link->RefusalLine(), "\r\n"));
       return true;
     }
-    ++session_.on_links_;
-    session_.flow_ = link;
+    const bool alone = ++session_.on_links_ == 1;
+    if (session_.routes_ != nullptr && !link->own()) [[unlikely]] {
+      session_.JoinRoute(*request, link);
+      session_.flow_ = alone || session_.flow_ == link ? link : nullptr;
+    } else {
+      session_.flow_ = link;
+    }
   }
   if (session_.unanswered_ >= worker_.depth_max()) [[unlikely]]
     session_.SetPause(Pause::kDepth);
@@ -274,11 +295,18 @@ bool Dispatcher::Ask(const Plan& plan, const Input& input, LocalOutcome outcome,
   }
   LinkGroup* group = worker_.UpstreamOf(session_.listener_).Hold(key);
   Link* link = group->Shared(conversation.id);
+  if (session_.routes_ != nullptr && (link == nullptr || link->state() == Link::State::kBackoff)) {
+    group->Release();
+    conversation.reply_mode = mode_before;
+    return link == nullptr ? WaitForAnyNode(plan, input)
+                           : WaitForNode(plan, input, link->RefusalLine());
+  }
   if (link != nullptr && !MayUse(link)) {
     group->Release();
     conversation.reply_mode = mode_before;
     return false;
   }
+  if (session_.routes_ != nullptr) session_.routes_->waits_since_ms = 0;
   Request* request = session_.Push(plan.entry);
   request->silent =
       mode_before == ReplyMode::kSkipNext || conversation.reply_mode == ReplyMode::kOff;

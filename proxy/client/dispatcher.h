@@ -91,8 +91,41 @@ class Dispatcher {
   // Refuses what only those may ask who have said who they are; nothing: they may.
   std::optional<bool> RefuseStranger(const CommandEntry* entry, const Input& input);
 
+  // cluster_requests.cc: what is different with several nodes.
+  std::optional<bool> PerformInCluster(const Plan& plan, const Input& input);
+  bool SettleRoutes();
+  NodeIndex NodeFor(const Plan& plan) const;
+  bool WaitForNode(const Plan& plan, const Input& input, std::string_view line);
+  bool WaitForAnyNode(const Plan& plan, const Input& input);
+  std::optional<bool> FindRoute(const Plan& plan, const Input& input, NodeIndex node,
+                                bool for_script, Link** link);
+  bool SendRouted(const Plan& plan, const Input& input);
+  void DetourUnsent(Request* request, const Link& link, Chunk* chunk, std::string_view wire);
+  std::optional<bool> PerformInItsTransaction(const Plan& plan, const Input& input);
+  bool AnswerHere(const Plan& plan, const Input& input, std::string_view reply);
+  bool QueuesAnywhere(const Plan& plan, const Input& input) const;
+  std::optional<bool> PerformDeferred(const Plan& plan, const Input& input);
+  std::optional<bool> BeginDeferred(const Plan& plan, const Input& input);
+  void SendUnheard(std::string_view bytes, PinEffect effect);
+
+  // parts.cc: what several nodes answer together.
+  struct PartPlan {
+    NodeIndex node = kNoNode;
+    NodeIndex home = kNoNode;
+    int32_t slot = kNoSlot;
+    uint32_t index = 0;
+    Link* link = nullptr;
+  };
+  bool SendParts(const Plan& plan, const Input& input);
+  Request* SendPart(Request* whole, const PartPlan& plan, std::string_view bytes);
+  void SendOrDetour(Request* request, Link* link, const Slice& wire);
+  bool SendScan(const Plan& plan, const Input& input);
+
   // own_link.cc: what goes over the client's own connection.
   bool SendOwn(const Plan& plan, const Input& input);
+  std::optional<bool> OpenOwnLink(const Plan& plan, const Input& input, const LinkKey& wanted);
+  NodeIndex OwnNode(const Plan& plan) const;
+  bool RefuseUnopened(const Plan& plan, const Input& input, const std::string& line);
   void NoteOwnRequest(const Plan& plan, const Input& input, Request* request);
   void NoteStandstill(const Plan& plan, const Input& input);
   void NoteScript(const Plan& plan, const Input& input, Request* request);

@@ -5,7 +5,7 @@
 
 #include "proxy/client/command_docs.h"
 #include "proxy/client/local_call.h"
-#include "proxy/client/reply_elements.h"
+#include "resp/reply_elements.h"
 #include "resp/wire_text.h"
 #include "routing/command_table.h"
 #include "routing/glob.h"

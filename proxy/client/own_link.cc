@@ -23,6 +23,7 @@
 #include "proxy/client/dispatcher.h"
 #include "proxy/client/receiver_counts.h"
 #include "proxy/client/request_task.h"
+#include "proxy/client/routes.h"
 #include "proxy/client/session.h"
 #include "proxy/worker.h"
 #include "resp/reply_writer.h"
@@ -113,10 +114,15 @@ bool Dispatcher::NeedsOwnLink(const Plan& plan, const Input& input) const {
     return true;
   if (session_.own_link_ != nullptr) [[unlikely]] {
     const Pin& pin = session_.pinned_->state;
-    if (pin.holds().any() || pin.expected().any()) return true;
-    if (session_.on_links_ != 0 && session_.flow_ == session_.own_link_ &&
-        session_.pinned_->at == session_.group_->key()) {
-      return true;
+    const bool elsewhere = session_.routes_ != nullptr && plan.kind == PlanKind::kSingle &&
+                           plan.slot != kNoSlot && NodeFor(plan) != session_.pinned_->at.node;
+    const bool begun = pin.holds().transaction || pin.expected().transaction;
+    if (!elsewhere || begun) {
+      if (pin.holds().any() || pin.expected().any()) return true;
+      if (session_.on_links_ != 0 && session_.flow_ == session_.own_link_ &&
+          session_.pinned_->at.SameClient(session_.group_->key())) {
+        return true;
+      }
     }
   }
   if (worker_.UpstreamOf(session_.listener_).standstill().PauseLeftMs(worker_.context().NowMs()) !=
@@ -132,20 +138,17 @@ bool Dispatcher::WaitForAnswers() {
   return true;
 }
 
-std::optional<bool> Dispatcher::ReadyOwnLink(const Plan& plan, const Input& input) {
+// Opens the client's own connection, or changes to another. Nothing: it can be used.
+std::optional<bool> Dispatcher::OpenOwnLink(const Plan& plan, const Input& input,
+                                            const LinkKey& wanted) {
   Session& session = session_;
   if (session.pinned_ != nullptr && session.own_link_ == nullptr && !session.pinned_->lost.any() &&
       !session.pinned_->failure.empty()) {
     // It could not be opened.
-    const std::string line = session.pinned_->failure;
-    session.DropOwnLink(line);
-    return Refuse(plan.entry, line, input);
+    return RefuseUnopened(plan, input, session.pinned_->failure);
   }
-  if (session.flow_ != session.own_link_ && WaitForAnswers()) return false;
-  LinkKey wanted = session.group_->key();
-  // What ends a wait means no db, and a Redis that is busy refuses to SELECT one.
-  const bool opened_so = session.own_link_ == nullptr || session.pinned_->at.db == 0;
-  if (EndsAWait(plan.entry) && opened_so) wanted.db = 0;
+  const bool elsewhere = session.own_link_ == nullptr || session.flow_ != session.own_link_;
+  if (elsewhere && WaitForAnswers()) return false;
   if (session.own_link_ != nullptr && session.pinned_->at != wanted) {
     const Pin& pin = session.pinned_->state;
     if (pin.holds().any() || pin.expected().any()) {
@@ -167,10 +170,35 @@ std::optional<bool> Dispatcher::ReadyOwnLink(const Plan& plan, const Input& inpu
     session.SetPause(Pause::kLinkFull);
     return false;
   }
-  if (link->state() != Link::State::kReady) {
-    const std::string line = link->RefusalLine();
-    session.DropOwnLink(line);
-    return Refuse(plan.entry, line, input);
+  if (link->state() != Link::State::kReady) return RefuseUnopened(plan, input, link->RefusalLine());
+  return std::nullopt;
+}
+
+// With several nodes, another may serve the slot soon.
+bool Dispatcher::RefuseUnopened(const Plan& plan, const Input& input, const std::string& line) {
+  const std::string copy = line;
+  session_.DropOwnLink(copy);
+  if (session_.routes_ != nullptr && copy.starts_with("-DOWN ")) {
+    return WaitForNode(plan, input, copy);
+  }
+  return Refuse(plan.entry, copy, input);
+}
+
+// The client's own connection, at the node that the request is for. Nothing: it can be used.
+std::optional<bool> Dispatcher::ReadyOwnLink(const Plan& plan, const Input& input) {
+  Session& session = session_;
+  LinkKey wanted = session.group_->key();
+  // What ends a wait means no db, and a Redis that is busy refuses to SELECT one.
+  const bool opened_so = session.own_link_ == nullptr || session.pinned_->at.db == 0;
+  if (EndsAWait(plan.entry) && opened_so) wanted.db = 0;
+  if (session.routes_ != nullptr) {
+    wanted.node = OwnNode(plan);
+    if (wanted.node == kNoNode) return WaitForAnyNode(plan, input);
+  }
+  if (const std::optional<bool> done = OpenOwnLink(plan, input, wanted)) return *done;
+  if (session.routes_ != nullptr) {
+    session.routes_->waits_since_ms = 0;
+    if (EffectOf(plan.entry) == PinEffect::kMulti) session.routes_->pinned_slot = kNoSlot;
   }
   return std::nullopt;
 }
@@ -196,6 +224,14 @@ bool Dispatcher::SendOwn(const Plan& plan, const Input& input) {
     AskWhatChanged();
   }
   return sent;
+}
+
+// Where the client's own connection has to go to.
+NodeIndex Dispatcher::OwnNode(const Plan& plan) const {
+  if (session_.own_link_ == nullptr) return NodeFor(plan);
+  const Pin& pin = session_.pinned_->state;
+  const bool held = pin.holds().any() || pin.expected().any();
+  return held || plan.slot == kNoSlot ? session_.pinned_->at.node : NodeFor(plan);
 }
 
 // From CLIENT PAUSE on, before anybody can get behind somebody who has to wait.
@@ -435,6 +471,7 @@ bool Session::TakeOwnLink(const LinkKey& key) {
   pinned_->failure.clear();
   pinned_->at = link->key();
   own_link_ = link;
+  if (routes_ != nullptr) routes_->pinned_slot = kNoSlot;
   link->SetHolder(this);
   link->Connect();
   return true;
@@ -450,11 +487,11 @@ void Session::SettleOwnLink() {
   }
   if (own_link_ == nullptr) return;
   const Pin& pin = pinned.state;
-  if (pin.holds().any() && pinned.at != group_->key() &&
+  if (pin.holds().any() && !pinned.at.SameClient(group_->key()) &&
       own_link_->state() == Link::State::kReady) {
     FollowConversation();
   }
-  const bool asks = (pauses_ & static_cast<uint8_t>(Pause::kAsk)) != 0;
+  const bool asks = (pauses_ & static_cast<uint16_t>(Pause::kAsk)) != 0;
   const bool in_use = on_links_ != 0 || large_ != nullptr || full_link_ == own_link_ || asks;
   if (in_use || pin.holds().any()) {
     ShowPinReason(pin.reason());
@@ -522,7 +559,9 @@ void Session::FollowConversation() {
     SendOnOwnLink({"CLIENT", "NO-TOUCH", to.no_touch ? "ON" : "OFF"});
   }
   if (at.db != to.db) SendOnOwnLink({"SELECT", std::to_string(to.db)});
+  const NodeIndex node = at.node;
   at = to;
+  at.node = node;
   pinned_->state.Taint();
 }
 
@@ -545,7 +584,17 @@ void Session::NoteOwnReplies(const Request& request, uint32_t frames, bool error
   }
 }
 
+// A transaction that the client believes to be in never began.
+void Session::LoseTransaction(std::string_view line) {
+  DropOwnLink(line);
+  pinned_ = std::make_unique<Pinned>();
+  pinned_->failure = line;
+  pinned_->lost.transaction = true;
+}
+
 void Session::NoteOwnLinkLost(std::string_view line) {
+  // It has only heard that MULTI was accepted, and that can be begun again.
+  if (routes_ != nullptr && routes_->multi != nullptr && routes_->multi->sent) return;
   if (!pinned_->failure.empty()) return;
   const bool watch_lost = pinned_->lost.watch;
   pinned_->failure = line;
@@ -563,6 +612,15 @@ void Session::OnOwnLinkGone(std::string_view /*line*/) {
   TellTarget();
   if (closed_) return;
   ShowPinReason(PinReason::kNone);
+  if (routes_ != nullptr && routes_->multi != nullptr && routes_->multi->sent) {
+    routes_->multi->sent = false;
+    pinned_.reset();
+    if (++routes_->multi->breaks > DeferredMulti::kBreaksMax) {
+      routes_->multi.reset();
+      LoseTransaction(link->LossLine());
+    }
+    return;
+  }
   // If it was never open, its opening has failed, and the request that waits for it says so.
   const bool was_open = full_link_ != link && link->proved();
   NoteOwnLinkLost(link->LossLine());
@@ -595,8 +653,13 @@ bool Session::Unblock(bool with_error) {
   std::string request;
   AppendRequest(&request, {"CLIENT", "UNBLOCK", std::to_string(own_link_->client_id()),
                            with_error ? "ERROR" : "TIMEOUT"});
-  CallUpstream(&worker_->context(), &worker_->UpstreamOf(listener_), group_, std::move(request),
+  Upstream& upstream = worker_->UpstreamOf(listener_);
+  LinkKey key = group_->key();
+  key.node = pinned_->at.node;
+  LinkGroup* group = upstream.Hold(key);
+  CallUpstream(&worker_->context(), &upstream, group, std::move(request),
                /*retryable=*/false, [](std::string_view) {});
+  group->Release();
   return true;
 }
 

@@ -34,7 +34,8 @@ bool Dispatcher::MayRunOn(Chunk* chunk, const ParsedRequest& parsed,
   }
   const bool session_is_plain = session.conversation_.reply_mode == ReplyMode::kOn &&
                                 session.pinned_ == nullptr && session.subscriptions_ == nullptr &&
-                                !worker_.chain().has(kHookRequest) && worker_.monitors().off();
+                                !worker_.chain().has(kHookRequest) && worker_.monitors().off() &&
+                                session.routes_ == nullptr;
   const bool run_is_plain = !run->silent && !run->collect && !run->keeps_wire &&
                             run->received_ns == worker_.context().NowNs() &&
                             run->wire.ContinuesWith(chunk, following);

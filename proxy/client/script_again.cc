@@ -9,6 +9,7 @@
 
 #include "proxy/backend/upstream.h"
 #include "proxy/client/dispatcher.h"
+#include "proxy/client/routes.h"
 #include "proxy/client/script_cache.h"
 #include "proxy/client/session.h"
 #include "proxy/worker.h"
@@ -59,6 +60,15 @@ bool Session::SendScriptAgain(Request& request) {
   std::string wire;
   AppendRequest(&wire, args);
   request.wire = Slice::Copy(worker_->context().chunks, wire);
+  request.sent_as_text = true;
+  if (request.routed) {
+    request.keeps_wire = true;
+    --on_links_;
+    LeaveRoute(request);
+    AddDetour({.request = &request, .line = "-NOSCRIPT No matching script. Please use EVAL."});
+    worker_->context().stats.scripts_sent_again.Add();
+    return true;
+  }
   worker_->ResendAtTurnEnd(this, &request);
   Schedule();
   return true;

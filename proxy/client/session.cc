@@ -11,6 +11,7 @@
 #include "plugins/chain.h"
 #include "proxy/backend/upstream.h"
 #include "proxy/client/dispatcher.h"
+#include "proxy/client/routes.h"
 #include "proxy/client/subscriptions.h"
 #include "proxy/net/address.h"
 #include "proxy/worker.h"
@@ -23,7 +24,7 @@ constexpr size_t kSmallRest = 4096;                      // less is copied out o
 constexpr int kReadsPerTurnMax = 4;                      // fairness between clients
 
 // What an idle connection costs is mostly this: one of the allocator's size classes.
-static_assert(sizeof(Session) <= 512);
+static_assert(sizeof(Session) <= 640);
 
 }  // namespace
 
@@ -46,6 +47,7 @@ void Session::Open(int fd) {
   }
   worker_->InitConversation(conversation_, listener_);
   parse_state_.authenticated = conversation_.authenticated;
+  if (worker_->UpstreamOf(listener_).is_cluster()) routes_ = std::make_unique<Routes>();
   UpdateGroup();
   Chain& chain = worker_->chain();
   if (worker_->session_words() != 0) {
@@ -58,7 +60,7 @@ void Session::Open(int fd) {
 void Session::Close() {
   if (closed_) return;
   closed_ = true;
-  pauses_ |= static_cast<uint8_t>(Pause::kEnding);
+  pauses_ |= static_cast<uint16_t>(Pause::kEnding);
   Chain& chain = worker_->chain();
   if (chain.has(kHookClose)) chain.OnClose(*this);
   worker_->ForgetTickets(this);
@@ -72,6 +74,7 @@ void Session::Close() {
     request->owner = nullptr;
     request->owner_next = nullptr;
     request->in_owner = false;
+    if (request->has_parts) ForgetParts(*request);
     request->reply.Clear();
     worker_->context().requests.ReleaseIfUnused(request);
   }
@@ -86,6 +89,7 @@ void Session::Close() {
   out_.Clear();
   input_ = Slice();
   if (group_ != nullptr) std::exchange(group_, nullptr)->Release();
+  routes_.reset();
   worker_->Remove(this);
   stream_.Close();
 }
@@ -97,6 +101,7 @@ void Session::UpdateGroup() {
   if (group_ != nullptr && group_->key() == key) return;
   LinkGroup* before = std::exchange(group_, worker_->UpstreamOf(listener_).Hold(key));
   if (before != nullptr) before->Release();
+  if (routes_ != nullptr) routes_->ReleaseGroups();
   if (subscriptions_ != nullptr) subscriptions_->SwitchProtocol(conversation_.protocol_version);
 }
 
@@ -235,12 +240,12 @@ void Session::ProtocolError(std::string_view reply) {
   AnswerAt(request, reply);
 }
 
-void Session::SetPause(Pause reason) { pauses_ |= static_cast<uint8_t>(reason); }
+void Session::SetPause(Pause reason) { pauses_ |= static_cast<uint16_t>(reason); }
 
 void Session::ClearPause(Pause reason) {
   if (reason == Pause::kLinkFull) full_link_ = nullptr;
-  if ((pauses_ & static_cast<uint8_t>(reason)) == 0) return;
-  pauses_ &= static_cast<uint8_t>(~static_cast<uint8_t>(reason));
+  if ((pauses_ & static_cast<uint16_t>(reason)) == 0) return;
+  pauses_ &= static_cast<uint16_t>(~static_cast<uint16_t>(reason));
   if (pauses_ == 0) {
     resume_ = true;
     Schedule();
@@ -258,6 +263,7 @@ void Session::Schedule() {
 void Session::OnTurnEnd() {
   scheduled = false;
   if (closed_) return;
+  if (close_at_turn_end_) return Close();
   if (subscriptions_ != nullptr && !RunSubscriptions()) return;
   if (monitoring_ != nullptr && !RunMonitoring()) return;
   if (resume_ && pauses_ == 0) {
@@ -274,6 +280,8 @@ void Session::OnTurnEnd() {
     }
   }
   worker_->SendResends(this);
+  if (routes_ != nullptr && !routes_->detours.empty()) [[unlikely]]
+    RunDetours();
   if (pinned_ != nullptr) SettleOwnLink();
   if (!stream_.watches_write()) Flush();
 }
@@ -295,7 +303,7 @@ void Session::Flush() {
     } else {
       stream_.WatchWrite(false);
     }
-    if ((pauses_ & static_cast<uint8_t>(Pause::kOutput)) != 0 &&
+    if ((pauses_ & static_cast<uint16_t>(Pause::kOutput)) != 0 &&
         out_.bytes() <= worker_->output_resume_bytes()) {
       if (paused_link_ != nullptr) std::exchange(paused_link_, nullptr)->ResumeReading();
       ClearPause(Pause::kOutput);

@@ -15,6 +15,8 @@
 //                SUBSCRIBE)
 //   kHold        a plugin holds the request                     it lets go
 //   kMemory      the worker's buffers are at their bound        they are under 90 % of it
+//   kWait        a request has to be sent again, or cannot be  it was sent (see routes.h)
+//                sent yet (several nodes)
 //   kEnding      the client said QUIT, or broke the protocol    never
 #ifndef WEIR_PROXY_CLIENT_SESSION_H_
 #define WEIR_PROXY_CLIENT_SESSION_H_
@@ -40,13 +42,15 @@
 namespace weir {
 
 struct ChainWalk;
+struct Detour;
 class LinkGroup;
 class RoutingTable;
 struct LinkKey;
+struct Routes;
 class Subscriptions;
 class Worker;
 
-enum class Pause : uint8_t {
+enum class Pause : uint16_t {
   kDepth = 1,
   kOutput = 2,
   kLinkFull = 4,
@@ -55,6 +59,7 @@ enum class Pause : uint8_t {
   kHold = 32,
   kMemory = 64,
   kEnding = 128,
+  kWait = 256,
 };
 
 class Session final : public StreamOwner, public TurnEnd, public RequestOwner, public SessionView {
@@ -91,7 +96,7 @@ class Session final : public StreamOwner, public TurnEnd, public RequestOwner, p
   bool stalled_since(uint64_t ms) const {
     return !out_.empty() && last_write_ms_ <= ms && !subscribed();
   }
-  uint64_t output_bytes() const { return out_.bytes(); }
+  uint64_t output_bytes() const { return out_.bytes() + held_bytes_; }
   uint64_t last_read_ms() const { return last_read_ms_; }
   // Since when the present request has been on its way in; 0: none is half done.
   uint64_t arriving_since_ms() const { return arriving_since_ms_; }
@@ -106,6 +111,9 @@ class Session final : public StreamOwner, public TurnEnd, public RequestOwner, p
 
   // What those clients do whom it monitors; `lost`: something is missing.
   void OnMonitorLines(std::string_view lines, bool lost);
+  // The map of its cluster has changed: what waits for that need not wait longer.
+  void OnMapChanged();
+
   // A hold of this session's ended: go on with the next plugin, or with this answer.
   void EndHold(std::optional<std::string> reply);
   // The worker's, at the turn's end (see script_again.cc).
@@ -128,6 +136,7 @@ class Session final : public StreamOwner, public TurnEnd, public RequestOwner, p
   void OnReply(Request& request, Chunk* chunk, std::string_view bytes, uint32_t frames,
                bool error) override;
   void OnFailed(Request& request, uint32_t n, bool last, std::string_view line) override;
+  bool OnHandedBack(Request& request, std::string_view line) override;
   void OnLinkRoom() override { ClearPause(Pause::kLinkFull); }
   void OnPausedLinkGone() override { paused_link_ = nullptr; }
   void OnPush(Chunk* chunk, std::string_view bytes) override;
@@ -186,6 +195,7 @@ class Session final : public StreamOwner, public TurnEnd, public RequestOwner, p
   void ReportDone(const Request& request);
   bool SendScriptAgain(Request& request);
   void CheckOutput(Request& request);
+  void CloseForOutput();
   // Others may wait that long behind a reply whose client does not read at all.
   static constexpr uint64_t kOthersWaitMaxMs = 100;
 
@@ -213,6 +223,29 @@ class Session final : public StreamOwner, public TurnEnd, public RequestOwner, p
   void TellTarget();
   bool TakesPush(std::string_view frame) const;
   bool PushBrokenRedirect(std::string_view frame);
+  // parts.cc: requests that several nodes answer together.
+  void OnPartReply(Request& part, std::string_view bytes, uint32_t frames);
+  void FailPart(Request& part, std::string_view line);
+  void FinishPart(Request& part);
+  void FinishParts(Request& whole);
+  void ForgetParts(Request& whole);
+
+  // reroute.cc: requests of a cluster that are sent again.
+  bool TakeRefusal(Request& request, std::string_view line, std::string* instead);
+  bool TakeOwnRefusal(Request& request, std::string_view line, std::string* instead);
+  bool MakeDetour(Request& request, std::string_view line, bool own);
+  void AddDetour(Detour detour);
+  void RunDetours();
+  bool SendDetour(Detour& detour);
+  bool SendOwnDetour(Detour& detour, NodeIndex node);
+  void PutOff(Detour& detour);
+  void GiveUp(Detour& detour);
+  void NoteOvertaken(const Request& by);
+  void JoinRoute(Request& request, Link* link);
+  void LeaveRoute(Request& request);
+  LinkGroup* GroupAt(NodeIndex node);
+  void WakeAfter(uint64_t delay_ms);
+  void EndWait();
 
   // own_link.cc: the client's own connection to the node.
   bool TakeOwnLink(const LinkKey& key);
@@ -223,6 +256,7 @@ class Session final : public StreamOwner, public TurnEnd, public RequestOwner, p
   void SendOnOwnLink(std::initializer_list<std::string_view> args);
   void NoteOwnReplies(const Request& request, uint32_t frames, bool error);
   void NoteOwnLinkLost(std::string_view line);
+  void LoseTransaction(std::string_view line);
   void ShowPinReason(PinReason reason);
 
   Worker* const worker_;
@@ -230,20 +264,22 @@ class Session final : public StreamOwner, public TurnEnd, public RequestOwner, p
   Conversation conversation_;
   ParseState parse_state_;
   const uint16_t listener_;
-  uint8_t pauses_ = 0;
+  uint16_t pauses_ = 0;
   bool closed_ = false;
   bool end_of_input_ = false;     // the client closed its side
   bool close_when_said_ = false;  // once the output is written
   bool resume_ = false;           // parse what is kept, at the turn's end
   bool on_slow_list_ = false;
-  bool streaming_ = false;   // bytes pass between it and its own connection as they are
+  bool streaming_ = false;  // bytes pass between it and its own connection as they are
+  bool close_at_turn_end_ = false;
   uint32_t unanswered_ = 0;  // requests in the queue, not runs
   uint32_t on_links_ = 0;    // runs in links' queues
   uint32_t opened_s_ = 0;    // of the loop's clock
   Request* head_ = nullptr;
   Request* tail_ = nullptr;
   SliceQueue out_;
-  Slice input_;  // read and not yet parsed: part of a request, or more while paused
+  size_t held_bytes_ = 0;  // of replies that wait for an earlier one's
+  Slice input_;            // read and not yet parsed: part of a request, or more while paused
   LinkGroup* group_ = nullptr;
   Link* flow_ = nullptr;         // where the runs counted by on_links_ are
   Link* own_link_ = nullptr;     // while it has one
@@ -255,6 +291,7 @@ class Session final : public StreamOwner, public TurnEnd, public RequestOwner, p
   uint64_t bytes_in_ = 0, bytes_out_ = 0, commands_ = 0;  // read, written, answered; ever
   uint64_t last_write_ms_ = 0;                            // when the socket last took bytes
   std::unique_ptr<Pinned> pinned_;  // while it has a link of its own, or mourns it
+  std::unique_ptr<Routes> routes_;  // null: its upstream has a single node
   std::unique_ptr<Large> large_;
   std::unique_ptr<ChainWalk> walk_;         // of the request that waits at the front of input_
   std::unique_ptr<uint64_t[]> words_;       // of plugins

@@ -4,6 +4,7 @@
 #include "plugins/chain.h"
 #include "proxy/backend/upstream.h"
 #include "proxy/client/request_task.h"
+#include "proxy/client/routes.h"
 #include "proxy/client/session.h"
 #include "proxy/client/subscriptions.h"
 #include "proxy/worker.h"
@@ -58,6 +59,7 @@ Request* Session::Answer(const CommandEntry* entry, std::string_view reply) {
 void Session::Say(Request& request, std::string_view bytes) {
   if (request.silent || bytes.empty()) return;
   request.reply_bytes += bytes.size();
+  if (&request != head_) held_bytes_ += bytes.size();
   (&request == head_ ? out_ : request.reply).AppendCopy(worker_->context().chunks, bytes);
 }
 
@@ -67,20 +69,37 @@ void Session::SayFrom(Request& request, Chunk* chunk, std::string_view bytes) {
     out_.Append(chunk, bytes);
   } else {
     request.reply.Append(chunk, bytes);
+    held_bytes_ += bytes.size();
+    // What waits for an earlier reply, of another node, cannot be written however fast the client
+    // reads, and what is on its way cannot be stopped for it alone.
+    if (held_bytes_ > worker_->output_bytes_max()) CloseForOutput();
   }
+}
+
+void Session::CloseForOutput() {
+  if (std::exchange(close_at_turn_end_, true)) return;
+  worker_->context().stats.clients_output_closed.Add();
+  SetPause(Pause::kEnding);
+  Schedule();
 }
 
 void Session::OnReply(Request& request, Chunk* chunk, std::string_view bytes, uint32_t frames,
                       bool error) {
+  std::string instead;
   if (error && frames != 0) [[unlikely]] {
-    const bool forgotten = request.keeps_wire && bytes.starts_with("-NOSCRIPT ");
+    if (routes_ != nullptr && TakeRefusal(request, bytes, &instead)) return;
+    const bool forgotten = request.keeps_wire && !request.sent_as_text &&
+                           request.entry != nullptr && request.entry->script == ScriptUse::kHash &&
+                           bytes.starts_with("-NOSCRIPT ");
     if (forgotten && SendScriptAgain(request)) return;
     // weir's table thought that there is such a command.
     const bool unknown = bytes.starts_with("-ERR unknown ") && request.entry != nullptr &&
                          request.entry->spec != nullptr;
     if (unknown) worker_->NoteUnknownCommand(listener_);
-    NoteError(request, bytes, 1);
+    if (request.whole == nullptr) NoteError(request, bytes, 1);
   }
+  if (request.whole != nullptr) [[unlikely]]
+    return OnPartReply(request, bytes, frames);
   unanswered_ -= frames;
   worker_->context().stats.requests_in_flight.Add(-static_cast<int64_t>(frames));
   if (pinned_ != nullptr && request.link == own_link_) [[unlikely]]
@@ -90,6 +109,8 @@ void Session::OnReply(Request& request, Chunk* chunk, std::string_view bytes, ui
     auto& task = static_cast<RequestTask&>(*request.extra);
     if (!task.Collect(bytes)) task.too_large = true;
     if (frames != 0) answered = FinishCollected(request);
+  } else if (!instead.empty()) [[unlikely]] {
+    Say(request, instead);
   } else {
     SayFrom(request, chunk, bytes);
   }
@@ -99,8 +120,12 @@ void Session::OnReply(Request& request, Chunk* chunk, std::string_view bytes, ui
   }
   if (subscriptions_ != nullptr && frames != 0) [[unlikely]]
     subscriptions_->OnReplySaid();
+  if (routes_ != nullptr && !routes_->detours.empty()) [[unlikely]]
+    NoteOvertaken(request);
   if (request.remaining() == 0) {
     --on_links_;
+    if (request.routed) [[unlikely]]
+      LeaveRoute(request);
     if (answered) Finish(request);
   }
   if (unanswered_ <= worker_->depth_resume()) ClearPause(Pause::kDepth);
@@ -109,6 +134,11 @@ void Session::OnReply(Request& request, Chunk* chunk, std::string_view bytes, ui
 }
 
 void Session::OnFailed(Request& request, uint32_t n, bool last, std::string_view line) {
+  if (request.whole != nullptr) {
+    --on_links_;
+    LeaveRoute(request);
+    return FailPart(request, line);
+  }
   if (request.reply_begun && !request.collect && !request.silent) {
     // Part of a reply was said and its end will never come.
     request.silent = true;
@@ -136,6 +166,7 @@ void Session::OnFailed(Request& request, uint32_t n, bool last, std::string_view
   if (large_ != nullptr && large_->request == &request) large_->request = nullptr;
   if (last) {
     --on_links_;
+    if (request.routed) LeaveRoute(request);
     Finish(request);
   }
   Schedule();
@@ -204,6 +235,7 @@ void Session::Advance() {
   LoopContext& context = worker_->context();
   while (head_ != nullptr && head_->done) {
     Request* request = head_;
+    held_bytes_ -= request->reply.bytes();
     out_.Append(std::move(request->reply));
     if (request->close_after) close_when_said_ = true;
     head_ = request->owner_next;
@@ -216,6 +248,7 @@ void Session::Advance() {
   }
   if (head_ != nullptr) {
     // What came early for it may be said now, even if there is more to come.
+    held_bytes_ -= head_->reply.bytes();
     out_.Append(std::move(head_->reply));
   } else if (end_of_input_) {
     close_when_said_ = true;
@@ -243,16 +276,23 @@ void Session::ReportDone(const Request& request) {
 // replies are below their bound. At the bound the link waits for the client (see SweepSlowReader).
 void Session::CheckOutput(Request& request) {
   SetPause(Pause::kOutput);
-  if (flow_ == nullptr || on_links_ == 0 || request.link != flow_) return;
-  if (flow_ != own_link_ && !flow_->retiring() && out_.bytes() > worker_->output_bytes_max() / 4) {
+  // With several nodes, that of the reply stands for all.
+  Link* const link = routes_ == nullptr ? flow_ : request.link;
+  if (link == nullptr || on_links_ == 0 || request.link != link) return;
+  if (paused_link_ != nullptr && paused_link_ != link) {
+    // Only one link can wait for it.
+    if (out_.bytes() > 2 * worker_->output_bytes_max()) CloseForOutput();
+    return;
+  }
+  if (link != own_link_ && !link->retiring() && out_.bytes() > worker_->output_bytes_max() / 4) {
     worker_->context().stats.links_fenced.Add();
-    LinkGroup* group = worker_->UpstreamOf(listener_).Hold(flow_->key());
-    group->SetAside(flow_);
+    LinkGroup* group = worker_->UpstreamOf(listener_).Hold(link->key());
+    group->SetAside(link);
     group->Release();
   }
   if (out_.bytes() > worker_->output_bytes_max()) {
-    flow_->PauseReadingFor(this);
-    paused_link_ = flow_;
+    link->PauseReadingFor(this);
+    paused_link_ = link;
     if (!on_slow_list_) {
       on_slow_list_ = true;
       worker_->WatchSlowReader(this);

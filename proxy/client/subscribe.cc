@@ -98,6 +98,9 @@ bool Dispatcher::Subscribe(const Plan& plan, const Input& input) {
                          limits.request_buffer_bytes_max, " bytes of it"),
                   input);
   }
+  if (session_.routes_ != nullptr && KindOf(command) == ChannelKind::kShard) {
+    return Refuse(plan.entry, "-ERR weir: shard channels are not possible on a cluster yet", input);
+  }
   std::vector<std::string_view> names;
   for (uint32_t i = 1; i < parsed.argc; ++i) names.push_back(parsed.arg(i));
   Subscriptions& subscriptions = session_.MakeSubscriptions();

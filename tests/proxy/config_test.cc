@@ -218,7 +218,7 @@ TEST(ConfigErrors, SayNotYetToWhatIsToCome) {
   }
   EXPECT_EQ(Bad("[upstream.default]\nurl = \"rediss://h\""),
             "f.toml:2:7: [upstream.default] url: not yet: weir cannot speak rediss:// in this "
-            "release, only redis:// and unix://");
+            "release, only redis://, unix:// and redis+cluster://");
 }
 
 TEST(ConfigErrors, NeverRepeatSecrets) {

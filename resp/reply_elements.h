@@ -1,6 +1,6 @@
 // An aggregate reply cut into its elements, so that some can be exchanged and others added.
-#ifndef WEIR_PROXY_CLIENT_REPLY_ELEMENTS_H_
-#define WEIR_PROXY_CLIENT_REPLY_ELEMENTS_H_
+#ifndef WEIR_RESP_REPLY_ELEMENTS_H_
+#define WEIR_RESP_REPLY_ELEMENTS_H_
 
 #include <cstdint>
 #include <optional>
@@ -34,4 +34,4 @@ std::string_view StringOf(std::string_view element);
 
 }  // namespace weir
 
-#endif  // WEIR_PROXY_CLIENT_REPLY_ELEMENTS_H_
+#endif  // WEIR_RESP_REPLY_ELEMENTS_H_

@@ -1,4 +1,4 @@
-#include "proxy/client/reply_elements.h"
+#include "resp/reply_elements.h"
 
 #include "resp/frame_scanner.h"
 #include "resp/wire_text.h"

@@ -1,0 +1,306 @@
+// What the dispatcher does differently when there are several nodes: see routes.h.
+//
+// MULTI names no node, so it is answered at once, and begins on a connection of the client's own
+// when the first key says where. What has no key is queued by weir until then, if Redis could not
+// refuse it.
+#include <utility>
+
+#include "plugins/text.h"
+#include "proxy/backend/upstream.h"
+#include "proxy/client/dispatcher.h"
+#include "proxy/client/request_task.h"
+#include "proxy/client/routes.h"
+#include "proxy/worker.h"
+#include "resp/errors.h"
+#include "resp/reply_writer.h"
+
+namespace weir {
+namespace {
+
+constexpr std::string_view kCrossSlot = "-CROSSSLOT Keys in request don't hash to the same slot";
+constexpr std::string_view kNotServed = "-CLUSTERDOWN Hash slot not served";
+constexpr std::string_view kNoNodes =
+    "-DOWN weir: no node of the cluster has said yet which slots it serves";
+
+PinEffect EffectOf(const CommandEntry* entry) {
+  return entry == nullptr ? PinEffect::kNone : entry->effect;
+}
+
+bool FitsArity(const CommandEntry* entry, const ParsedRequest& parsed) {
+  return entry != nullptr && entry->spec != nullptr &&
+         entry->spec->ArityAllows(parsed.argc_declared);
+}
+
+}  // namespace
+
+// ---- any request
+
+// False: the map has changed, and what was sent by the old one must be answered first; or something
+// has to be sent again first.
+bool Dispatcher::SettleRoutes() {
+  Routes& routes = *session_.routes_;
+  if (!routes.detours.empty()) {
+    session_.SetPause(Pause::kWait);
+    return false;
+  }
+  const uint64_t epoch = worker_.UpstreamOf(session_.listener_).map().epoch();
+  if (routes.epoch == epoch) [[likely]]
+    return true;
+  if (session_.on_links_ != 0) {
+    session_.SetPause(Pause::kOrder);
+    return false;
+  }
+  routes.ReleaseGroups();
+  routes.epoch = epoch;
+  session_.UpdateGroup();
+  return true;
+}
+
+// The node for a request; kNoNode: there is none now.
+NodeIndex Dispatcher::NodeFor(const Plan& plan) const {
+  const NodeMap& map = worker_.UpstreamOf(session_.listener_).map();
+  if (plan.slot != kNoSlot) [[likely]]
+    return map.PrimaryOf(static_cast<uint16_t>(plan.slot));
+  // Where weir itself subscribes, so that the reply counts its connection.
+  if (plan.entry != nullptr && plan.entry->counts_receivers) return map.Steady(0);
+  return session_.group_->key().node;
+}
+
+// Nothing can be sent now. Later it may, so the request waits where it is, within the budget.
+bool Dispatcher::WaitForNode(const Plan& plan, const Input& input, std::string_view line) {
+  Routes& routes = *session_.routes_;
+  Upstream& upstream = worker_.UpstreamOf(session_.listener_);
+  const uint64_t now_ms = worker_.context().NowMs();
+  if (routes.waits_since_ms == 0) routes.waits_since_ms = now_ms;
+  const auto budget_ms = static_cast<uint64_t>(upstream.config().retry_budget_ms);
+  if (now_ms - routes.waits_since_ms >= budget_ms) {
+    routes.waits_since_ms = 0;
+    worker_.context().stats.requests_failed_down.Add();
+    return Refuse(plan.entry, line, input);
+  }
+  upstream.WantRefresh(line);
+  session_.SetPause(Pause::kWait);
+  session_.WakeAfter(Routes::kPauseMs);
+  return false;
+}
+
+bool Dispatcher::WaitForAnyNode(const Plan& plan, const Input& input) {
+  const NodeMap& map = worker_.UpstreamOf(session_.listener_).map();
+  return WaitForNode(plan, input, map.serves_slots() ? kNotServed : kNoNodes);
+}
+
+// The shared link to the node, if the request may go on it now; otherwise what was done instead.
+std::optional<bool> Dispatcher::FindRoute(const Plan& plan, const Input& input, NodeIndex node,
+                                          bool for_script, Link** found) {
+  if (node == kNoNode) [[unlikely]]
+    return WaitForAnyNode(plan, input);
+  Routes& routes = *session_.routes_;
+  LinkGroup* group = routes.at(node).group;
+  if (group == nullptr) [[unlikely]]
+    group = session_.GroupAt(node);
+  Link* link = group->Shared(session_.conversation_.id, for_script);
+  if (link == nullptr) [[unlikely]] {
+    return Refuse(plan.entry, worker_.TooManyLinksLine(session_.listener_), input);
+  }
+  if (session_.on_links_ != 0) {
+    const Route& route = routes.at(node);
+    const bool on_own = session_.own_link_ != nullptr && session_.flow_ == session_.own_link_;
+    const bool on_another = route.in_flight != 0 && route.link != link;
+    if (on_own || routes.scripts != for_script || on_another) [[unlikely]] {
+      session_.SetPause(Pause::kOrder);
+      return false;
+    }
+  }
+  if (link->full()) [[unlikely]] {
+    link->Wait(&session_);
+    session_.full_link_ = link;
+    session_.SetPause(Pause::kLinkFull);
+    return false;
+  }
+  *found = link;
+  return std::nullopt;
+}
+
+bool Dispatcher::SendRouted(const Plan& plan, const Input& input) {
+  Routes& routes = *session_.routes_;
+  const bool for_script = plan.entry != nullptr && plan.entry->runs_script;
+  Link* link = nullptr;
+  if (const auto done = FindRoute(plan, input, NodeFor(plan), for_script, &link)) [[unlikely]]
+    return *done;
+  if (session_.subscriptions_ != nullptr && session_.on_links_ != 0 &&
+      PublishesToItself(plan, input)) [[unlikely]] {
+    session_.SetPause(Pause::kOrder);
+    return false;
+  }
+  routes.scripts = for_script;
+  routes.waits_since_ms = 0;
+  return SendOn(link, plan, input);
+}
+
+// The link would not take it: it is the session's to try again.
+void Dispatcher::DetourUnsent(Request* request, const Link& link, Chunk* chunk,
+                              std::string_view wire) {
+  request->wire = Slice(chunk, wire);
+  request->history = std::make_unique<RedirectHistory>(
+      RedirectHistory{.first_refused_ms = worker_.context().NowMs()});
+  Detour detour{.request = request, .line = link.RefusalLine()};
+  detour.due_ms = worker_.context().NowMs() + Routes::kPauseMs;
+  worker_.UpstreamOf(session_.listener_).WantRefresh(detour.line);
+  session_.AddDetour(std::move(detour));
+}
+
+// What several nodes make different; nothing: it goes on as with one.
+std::optional<bool> Dispatcher::PerformInCluster(const Plan& plan, const Input& input) {
+  if (!SettleRoutes()) return false;
+  Routes& routes = *session_.routes_;
+  if (routes.multi != nullptr) [[unlikely]]
+    return PerformDeferred(plan, input);
+  if (session_.own_link_ != nullptr) [[unlikely]] {
+    const Pin& pin = session_.pinned_->state;
+    if (pin.holds().transaction || pin.expected().transaction) {
+      return PerformInItsTransaction(plan, input);
+    }
+    const bool watches = pin.holds().watch || pin.expected().watch;
+    if (watches && EffectOf(plan.entry) == PinEffect::kWatch && plan.slot != kNoSlot &&
+        NodeFor(plan) != session_.pinned_->at.node) {
+      return Refuse(plan.entry, kCrossSlot, input);
+    }
+    if (watches) return std::nullopt;
+  } else if (session_.pinned_ != nullptr) {
+    return std::nullopt;  // what it held was lost
+  }
+  if (EffectOf(plan.entry) == PinEffect::kMulti && FitsArity(plan.entry, input.parsed)) {
+    routes.multi = std::make_unique<DeferredMulti>();
+    return AnswerHere(plan, input, "+OK\r\n");
+  }
+  return std::nullopt;
+}
+
+// ---- transactions
+
+// All of a transaction's keys are in one slot; what concerns all nodes, concerns this one.
+std::optional<bool> Dispatcher::PerformInItsTransaction(const Plan& plan, const Input& input) {
+  Routes& routes = *session_.routes_;
+  if (plan.kind == PlanKind::kBroadcast) {
+    Plan here = plan;
+    here.kind = PlanKind::kSingle;
+    return NeedsOwnLink(here, input) ? SendOwn(here, input) : SendShared(here, input);
+  }
+  // Where its first key is not on the node of its WATCH, it has two slots as well.
+  const bool elsewhere = routes.pinned_slot == kNoSlot ? NodeFor(plan) != session_.pinned_->at.node
+                                                       : plan.slot != routes.pinned_slot;
+  const bool crosses = plan.kind == PlanKind::kSplit || (plan.slot != kNoSlot && elsewhere);
+  if (!crosses) {
+    if (plan.slot != kNoSlot) routes.pinned_slot = plan.slot;
+    return std::nullopt;
+  }
+  if (!session_.pinned_->state.settled() && WaitForAnswers()) return false;
+  if (!session_.pinned_->state.holds().transaction) return std::nullopt;
+  return RefuseInTransaction(plan.entry, kCrossSlot, input);
+}
+
+bool Dispatcher::AnswerHere(const Plan& plan, const Input& input, std::string_view reply) {
+  const bool silent = TakeSilence();
+  Request* request = session_.Push(plan.entry);
+  request->silent = silent;
+  request->request_bytes = input.parsed.wire.size();
+  session_.AnswerAt(request, reply);
+  return true;
+}
+
+// Whether Redis would say QUEUED to it on any node, so that weir may say so now.
+bool Dispatcher::QueuesAnywhere(const Plan& plan, const Input& input) const {
+  if (plan.kind != PlanKind::kSingle && plan.kind != PlanKind::kBroadcast) return false;
+  if (plan.slot != kNoSlot || input.tail != nullptr || !FitsArity(plan.entry, input.parsed)) {
+    return false;
+  }
+  const DeferredMulti& multi = *session_.routes_->multi;
+  return !plan.entry->spec->flags.Has(CommandFlag::kNoMulti) &&
+         plan.entry->spec->subcommands.empty() &&
+         multi.queued.size() < Routes::kDeferredRequestsMax &&
+         multi.bytes + input.parsed.wire.size() <= Routes::kDeferredBytesMax;
+}
+
+// After MULTI, while it has no node.
+std::optional<bool> Dispatcher::PerformDeferred(const Plan& plan, const Input& input) {
+  Routes& routes = *session_.routes_;
+  DeferredMulti& multi = *routes.multi;
+  const LocalCommand local = plan.entry == nullptr ? LocalCommand::kNone : plan.entry->local;
+  if (local == LocalCommand::kReset || local == LocalCommand::kQuit ||
+      local == LocalCommand::kCloseSilently) {
+    routes.multi.reset();
+    return std::nullopt;
+  }
+  if (!multi.sent && FitsArity(plan.entry, input.parsed)) {
+    switch (EffectOf(plan.entry)) {
+      case PinEffect::kExec:
+        if (!multi.queued.empty()) break;
+        routes.multi.reset();
+        return AnswerHere(plan, input, "*0\r\n");
+      case PinEffect::kDiscard:
+        routes.multi.reset();
+        return AnswerHere(plan, input, "+OK\r\n");
+      case PinEffect::kMulti:
+        return Refuse(plan.entry, "-ERR MULTI calls can not be nested", input);
+      case PinEffect::kWatch:
+        return Refuse(plan.entry, "-ERR WATCH inside MULTI is not allowed", input);
+      default:
+        if (!QueuesAnywhere(plan, input)) break;
+        multi.queued.emplace_back(input.parsed.wire);
+        multi.bytes += input.parsed.wire.size();
+        return AnswerHere(plan, input, "+QUEUED\r\n");
+    }
+  }
+  return BeginDeferred(plan, input);
+}
+
+// Says MULTI, and what was queued, to the node that the request concerns. Nothing: it is in its
+// transaction now, and the request can go on as in any.
+std::optional<bool> Dispatcher::BeginDeferred(const Plan& plan, const Input& input) {
+  Routes& routes = *session_.routes_;
+  DeferredMulti& multi = *routes.multi;
+  if (!multi.sent) {
+    LinkKey wanted = session_.group_->key();
+    wanted.node = NodeFor(plan);
+    const std::optional<bool> done =
+        wanted.node == kNoNode ? WaitForAnyNode(plan, input) : OpenOwnLink(plan, input, wanted);
+    if (done.has_value()) {
+      if (*done) {
+        routes.multi.reset();
+        session_.LoseTransaction("-DOWN weir: no node could be reached");
+      }
+      return done;
+    }
+    routes.waits_since_ms = 0;
+    routes.pinned_slot = plan.slot;
+    SendUnheard("*1\r\n$5\r\nMULTI\r\n", PinEffect::kMulti);
+    for (const std::string& queued : multi.queued) SendUnheard(queued, PinEffect::kNone);
+    multi.sent = true;
+  }
+  if (WaitForAnswers()) return false;
+  routes.multi.reset();
+  if (session_.own_link_ == nullptr || !session_.pinned_->state.holds().transaction) {
+    session_.LoseTransaction("-ERR weir: the node refused MULTI");
+  }
+  return std::nullopt;
+}
+
+// A request on the client's own connection that the client has had its answer to.
+void Dispatcher::SendUnheard(std::string_view bytes, PinEffect effect) {
+  const CommandEntry* const last_entry = session_.last_entry_;
+  Request* request = session_.Push(nullptr);
+  session_.last_entry_ = last_entry;
+  request->silent = true;
+  request->use = ReplyUse::kSwallow;
+  request->effect = effect;
+  session_.pinned_->state.OnSent(effect, false);
+  const Slice wire = Slice::Copy(worker_.context().chunks, bytes);
+  if (!session_.own_link_->Send(request, wire.chunk(), wire.view())) {
+    session_.AnswerAt(request, "");
+    return;
+  }
+  ++session_.on_links_;
+  session_.flow_ = session_.own_link_;
+}
+
+}  // namespace weir

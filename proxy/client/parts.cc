@@ -1,0 +1,221 @@
+// Commands over several nodes: split by their keys' slots, or sent to each; and SCAN, which goes to
+// one after the other.
+//
+// All parts are sent before anything else of the client is, each to its node, and their replies are
+// merged when the last is there (routing/merge.h says how, and what a failure of some does). A part
+// that is refused is sent again like any request; the others are not touched by it.
+#include "proxy/client/parts.h"
+
+#include <utility>
+
+#include "plugins/chain.h"
+#include "plugins/text.h"
+#include "proxy/backend/upstream.h"
+#include "proxy/client/dispatcher.h"
+#include "proxy/client/request_task.h"
+#include "proxy/client/routes.h"
+#include "proxy/client/session.h"
+#include "proxy/worker.h"
+#include "resp/reply_writer.h"
+#include "routing/cluster_scan.h"
+#include "routing/merge.h"
+
+namespace weir {
+
+// ---- Dispatcher: sending
+
+bool Dispatcher::SendParts(const Plan& plan, const Input& input) {
+  if (input.tail != nullptr) {
+    return Refuse(plan.entry,
+                  Concat("-ERR weir: a command over several nodes may have no more than ",
+                         worker_.config().limits.request_buffer_bytes_max, " bytes"),
+                  input);
+  }
+  Upstream& upstream = worker_.UpstreamOf(session_.listener_);
+  const Topology& topology = *upstream.snapshot().topology;
+  auto task = std::make_unique<PartsTask>();
+  task->merge = plan.entry->spread.merge;
+  task->changes_data = plan.entry->is_write;
+  task->reply_marks = input.reply_marks;
+  std::vector<PartPlan> parts;
+  const ArgList args(input.parsed);
+  if (plan.kind == PlanKind::kSplit) {
+    task->split = MakeSplit(*plan.entry->spec, topology, args);
+    for (const SplitPart& part : task->split->parts) {
+      parts.push_back({.node = upstream.map().PrimaryOf(part.slot), .slot = part.slot});
+    }
+  } else {
+    for (const NodeIndex node : upstream.map().primaries()) {
+      parts.push_back({.node = node, .home = node});
+    }
+  }
+  const bool for_script = plan.entry->runs_script;
+  for (PartPlan& part : parts) {
+    const std::optional<bool> done = FindRoute(plan, input, part.node, for_script, &part.link);
+    if (done.has_value()) return *done;
+  }
+  if (parts.empty()) return WaitForAnyNode(plan, input);
+  session_.routes_->scripts = for_script;
+  session_.routes_->waits_since_ms = 0;
+  const bool silent = TakeSilence();
+  Request* whole = session_.Push(plan.entry);
+  whole->silent = silent;
+  whole->request_bytes = input.parsed.wire.size();
+  whole->has_parts = true;
+  task->missing = parts.size();
+  task->parts.resize(parts.size());
+  task->replies.resize(parts.size());
+  PartsTask& sent = *task;
+  whole->extra = std::move(task);
+  // Room for all of them first: where the parts' bytes stand must not move.
+  std::string wire;
+  for (size_t i = 0; i < parts.size(); ++i) {
+    wire.clear();
+    if (sent.split.has_value()) AppendPart(&wire, args, *sent.split, sent.split->parts[i]);
+    parts[i].index = static_cast<uint32_t>(i);
+    sent.parts[i] = SendPart(whole, parts[i], sent.split.has_value() ? wire : input.parsed.wire);
+  }
+  if (plan.entry->script != ScriptUse::kNone) NoteScript(plan, input, whole);
+  if (session_.unanswered_ >= worker_.depth_max()) session_.SetPause(Pause::kDepth);
+  return true;
+}
+
+Request* Dispatcher::SendPart(Request* whole, const PartPlan& plan, std::string_view bytes) {
+  LoopContext& context = worker_.context();
+  Request* part = context.requests.Make();
+  part->owner = &session_;
+  part->in_owner = true;
+  part->entry = whole->entry;
+  part->received_ns = whole->received_ns;
+  part->retryable = whole->entry->is_readonly;
+  part->deadline_ms = worker_.DeadlineMs(session_.listener_, whole->entry);
+  part->whole = whole;
+  part->part = plan.index;
+  part->slot = plan.slot;
+  part->home = plan.home;
+  part->keeps_wire = true;
+  const Slice wire = Slice::Copy(context.chunks, bytes);
+  SendOrDetour(part, plan.link, wire);
+  return part;
+}
+
+// A request of a session with several nodes, on a shared link.
+void Dispatcher::SendOrDetour(Request* request, Link* link, const Slice& wire) {
+  if (!link->Send(request, wire.chunk(), wire.view())) {
+    DetourUnsent(request, *link, wire.chunk(), wire.view());
+    return;
+  }
+  const bool alone = ++session_.on_links_ == 1;
+  session_.JoinRoute(*request, link);
+  session_.flow_ = alone || session_.flow_ == link ? link : nullptr;
+}
+
+bool Dispatcher::SendScan(const Plan& plan, const Input& input) {
+  Upstream& upstream = worker_.UpstreamOf(session_.listener_);
+  const std::shared_ptr<const Topology> topology = upstream.snapshot().topology;
+  const std::optional<uint64_t> cursor =
+      input.parsed.argc > 1 ? ParseScanCursor(input.parsed.arg(1)) : std::nullopt;
+  // Redis has words for all other mistakes.
+  if (!cursor.has_value() || input.tail != nullptr || input.parsed.argc < 2) {
+    return SendShared(plan, input);
+  }
+  const ScanPosition position = ResumeScan(*cursor, *topology);
+  if (position.node == kNoNode) return WaitForAnyNode(plan, input);
+  const NodeIndex node = upstream.FindOrAdd(topology->node(position.node));
+  Link* link = nullptr;
+  if (const auto done = FindRoute(plan, input, node, /*for_script=*/false, &link)) return *done;
+  session_.routes_->scripts = false;
+  session_.routes_->waits_since_ms = 0;
+  std::vector<std::string_view> args;
+  for (uint32_t i = 0; i < input.parsed.argc; ++i) args.push_back(input.parsed.arg(i));
+  const std::string node_cursor = std::to_string(position.node_cursor);
+  args[1] = node_cursor;
+  std::string bytes;
+  AppendRequest(&bytes, args);
+  const bool silent = TakeSilence();
+  Request* request = session_.Push(plan.entry);
+  request->silent = silent;
+  request->retryable = true;
+  request->keeps_wire = true;
+  request->home = node;
+  request->deadline_ms = worker_.DeadlineMs(session_.listener_, plan.entry);
+  auto task = std::make_unique<RequestTask>();
+  task->reply_marks = input.reply_marks;
+  task->ask.finish = [position, topology](Conversation&, std::string_view reply) {
+    return RewriteScanReply(reply, position, *topology);
+  };
+  request->extra = std::move(task);
+  request->collect = true;
+  SendOrDetour(request, link, Slice::Copy(worker_.context().chunks, bytes));
+  return true;
+}
+
+// ---- Session: replies
+
+void Session::OnPartReply(Request& part, std::string_view bytes, uint32_t frames) {
+  auto& task = static_cast<PartsTask&>(*part.whole->extra);
+  task.replies[part.part] += bytes;
+  task.reply_bytes += bytes.size();
+  held_bytes_ += bytes.size();
+  if (held_bytes_ > worker_->output_bytes_max()) CloseForOutput();
+  if (frames == 0) return;
+  if (!routes_->detours.empty()) NoteOvertaken(part);
+  --on_links_;
+  LeaveRoute(part);
+  FinishPart(part);
+}
+
+void Session::FailPart(Request& part, std::string_view line) {
+  auto& task = static_cast<PartsTask&>(*part.whole->extra);
+  held_bytes_ -= task.replies[part.part].size();
+  task.reply_bytes -= task.replies[part.part].size();
+  task.replies[part.part].clear();
+  const std::string reply = Concat(line, "\r\n");
+  task.replies[part.part] = reply;
+  task.reply_bytes += reply.size();
+  held_bytes_ += reply.size();
+  FinishPart(part);
+}
+
+// Its reply, or what there is instead, is whole. It is freed, at the latest by its link.
+void Session::FinishPart(Request& part) {
+  Request* const whole = std::exchange(part.whole, nullptr);
+  auto& task = static_cast<PartsTask&>(*whole->extra);
+  task.parts[part.part] = nullptr;
+  part.owner = nullptr;
+  part.in_owner = false;
+  worker_->context().requests.ReleaseIfUnused(&part);
+  if (--task.missing == 0) FinishParts(*whole);
+}
+
+void Session::FinishParts(Request& whole) {
+  const std::unique_ptr<RequestExtra> extra = std::move(whole.extra);
+  auto& task = static_cast<PartsTask&>(*extra);
+  whole.has_parts = false;
+  held_bytes_ -= task.reply_bytes;
+  const std::vector<std::string_view> replies(task.replies.begin(), task.replies.end());
+  std::string reply = MergeReplies({.merge = task.merge,
+                                    .replies = absl::MakeConstSpan(replies),
+                                    .split = task.split.has_value() ? &*task.split : nullptr,
+                                    .changes_data = task.changes_data,
+                                    .random = worker_->context().random()});
+  if (task.reply_marks != 0) {
+    ReplyView view(*this, whole.entry, &reply);
+    worker_->chain().OnReply(view, task.reply_marks);
+  }
+  AnswerAt(&whole, reply);
+}
+
+// The session is gone: whatever still comes is swallowed.
+void Session::ForgetParts(Request& whole) {
+  for (Request* part : static_cast<PartsTask&>(*whole.extra).parts) {
+    if (part == nullptr) continue;
+    part->owner = nullptr;
+    part->whole = nullptr;
+    part->in_owner = false;
+    worker_->context().requests.ReleaseIfUnused(part);
+  }
+  whole.has_parts = false;
+}
+
+}  // namespace weir

@@ -1,0 +1,31 @@
+// A request that several nodes answer together: what of their replies is there so far.
+#ifndef WEIR_PROXY_CLIENT_PARTS_H_
+#define WEIR_PROXY_CLIENT_PARTS_H_
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "plugins/plugin.h"
+#include "proxy/backend/request.h"
+#include "routing/split.h"
+#include "routing/spread.h"
+
+namespace weir {
+
+// Of the whole request, which stands in its session's queue; its parts stand only in links'.
+struct PartsTask final : RequestExtra {
+  std::vector<Request*> parts;  // null: answered
+  std::vector<std::string> replies;
+  size_t missing = 0;
+  size_t reply_bytes = 0;
+  std::optional<KeySplit> split;  // absent: each part is the request itself, for another node
+  Merge merge = Merge::kFirst;
+  bool changes_data = false;
+  PluginSet reply_marks = 0;  // the plugins whose OnReply gets the merged reply
+};
+
+}  // namespace weir
+
+#endif  // WEIR_PROXY_CLIENT_PARTS_H_

@@ -1,0 +1,322 @@
+// Requests of a cluster that are sent again: see routes.h.
+#include <algorithm>
+#include <utility>
+
+#include "plugins/text.h"
+#include "proxy/backend/upstream.h"
+#include "proxy/client/request_task.h"
+#include "proxy/client/routes.h"
+#include "proxy/client/session.h"
+#include "proxy/worker.h"
+#include "resp/reply_writer.h"
+
+namespace weir {
+namespace {
+
+RedirectLimits LimitsOf(const UpstreamConfig& config) {
+  RedirectLimits limits;
+  limits.redirects_max = static_cast<uint32_t>(config.redirects_max);
+  limits.retry_budget_ms = static_cast<uint32_t>(config.retry_budget_ms);
+  return limits;
+}
+
+std::string_view WithoutCrlf(std::string_view line) {
+  return line.substr(0, line.find_first_of("\r\n"));
+}
+
+bool RunsScript(const Request& request) {
+  return request.entry != nullptr && request.entry->runs_script;
+}
+
+// As it was before it was first sent.
+void MakeUnsent(Request* request) {
+  request->replies = request->replies_before = request->errors = 0;
+  request->sent = request->reply_begun = false;
+  request->sent_ns = request->replied_ns = request->end_offset = 0;
+}
+
+// In front of the one request that it is about, on the same link.
+bool SendAsking(LoopContext& context, Link* link) {
+  Request* asking = context.requests.Make();
+  asking->use = ReplyUse::kSwallow;
+  asking->received_ns = context.NowNs();
+  const Slice wire = Slice::Copy(context.chunks, "*1\r\n$6\r\nASKING\r\n");
+  if (link->Send(asking, wire.chunk(), wire.view())) return true;
+  context.requests.ReleaseIfUnused(asking);
+  return false;
+}
+
+}  // namespace
+
+void Routes::ReleaseGroups() {
+  for (Route& route : by_node) {
+    if (route.group != nullptr) std::exchange(route.group, nullptr)->Release();
+  }
+}
+
+// ---- routes
+
+LinkGroup* Session::GroupAt(NodeIndex node) {
+  Route& route = routes_->at(node);
+  if (route.group == nullptr) {
+    LinkKey key = group_->key();
+    key.node = node;
+    route.group = worker_->UpstreamOf(listener_).Hold(key);
+  }
+  return route.group;
+}
+
+void Session::JoinRoute(Request& request, Link* link) {
+  Route& route = routes_->at(link->key().node);
+  // On two connections at once to the same node: what comes next waits until all is answered.
+  if (route.in_flight != 0 && route.link != link) routes_->epoch = 0;
+  route.link = link;
+  ++route.in_flight;
+  request.routed = true;
+}
+
+void Session::LeaveRoute(Request& request) {
+  --routes_->at(request.link->key().node).in_flight;
+  request.routed = false;
+}
+
+void Session::WakeAfter(uint64_t delay_ms) {
+  routes_->timer = worker_->After(delay_ms, [this] { EndWait(); });
+}
+
+// What waits is tried again, at the turn's end.
+void Session::EndWait() {
+  if (routes_->detours.empty()) ClearPause(Pause::kWait);
+  Schedule();
+}
+
+void Session::OnMapChanged() {
+  if (routes_ == nullptr || (pauses_ & static_cast<uint16_t>(Pause::kWait)) == 0) return;
+  for (Detour& detour : routes_->detours) detour.due_ms = 0;
+  EndWait();
+}
+
+// ---- what comes back
+
+// True if the error means that the request has to go elsewhere, or again: then it will. Else
+// `instead`, unless it is empty, is what the client is to hear.
+bool Session::TakeRefusal(Request& request, std::string_view line, std::string* instead) {
+  const Redirect redirect = ParseRedirect(line, RunsScript(request));
+  if (redirect.refusal == Refusal::kNone) return false;
+  if (pinned_ != nullptr && request.link == own_link_) {
+    return TakeOwnRefusal(request, line, instead);
+  }
+  return request.routed && MakeDetour(request, line, /*own=*/false);
+}
+
+// A transaction that has begun, or keys that are watched, cannot be taken to another node.
+bool Session::TakeOwnRefusal(Request& request, std::string_view line, std::string* instead) {
+  const Pin& pin = pinned_->state;
+  const bool alone = on_links_ == 1 && !request.streamed && !request.wire.empty();
+  if (alone && !pin.holds().any() && !pin.expected().transaction && !request.collect) {
+    if (!MakeDetour(request, line, /*own=*/true)) return false;
+    NoteOwnReplies(request, 1, true);
+    return true;
+  }
+  const Redirect redirect = ParseRedirect(line, RunsScript(request));
+  Upstream& upstream = worker_->UpstreamOf(listener_);
+  upstream.WantRefresh(WithoutCrlf(line));
+  if (redirect.refusal != Refusal::kMoved && redirect.refusal != Refusal::kAsk) return false;
+  *instead = request.effect == PinEffect::kExec
+                 ? "-EXECABORT weir: the transaction was discarded because its slot has moved to "
+                   "another node; start it again\r\n"
+                 : "-TRYAGAIN weir: the slot has moved to another node; the command did not run, "
+                   "send it again\r\n";
+  return false;
+}
+
+bool Session::MakeDetour(Request& request, std::string_view line, bool own) {
+  const Redirect redirect = ParseRedirect(line, RunsScript(request));
+  Upstream& upstream = worker_->UpstreamOf(listener_);
+  const uint64_t now_ms = worker_->context().NowMs();
+  if (request.history == nullptr) request.history = std::make_unique<RedirectHistory>();
+  const RedirectStep step =
+      DecideRedirect(redirect, LimitsOf(upstream.config()), now_ms, request.history.get());
+  if (step.action == RedirectStep::Action::kForward) return false;
+  const NodeIndex from = request.link->key().node;
+  Detour detour{.request = &request, .line = std::string(WithoutCrlf(line)), .own = own};
+  if (step.refresh) upstream.WantRefresh(detour.line);
+  if (step.action == RedirectStep::Action::kGiveUp) {
+    detour.line =
+        GiveUpLine(redirect, detour.line, upstream.NodeAddress(from), *request.history, now_ms);
+    detour.given_up = true;
+  } else {
+    if (step.where == RedirectStep::Where::kNamed) {
+      detour.node = upstream.NodeOf(redirect, from);
+      if (step.patch_slot && detour.node != kNoNode) upstream.Patch(redirect.slot, detour.node);
+    } else if (step.where == RedirectStep::Where::kSame) {
+      detour.node = from;
+    }
+    detour.asking = step.asking;
+    if (step.wait_ms != 0) detour.due_ms = now_ms + step.wait_ms;
+  }
+  worker_->context().stats.requests_redirected.Add();
+  --on_links_;
+  if (request.routed) LeaveRoute(request);
+  AddDetour(std::move(detour));
+  return true;
+}
+
+bool Session::OnHandedBack(Request& request, std::string_view line) {
+  if (routes_ == nullptr || !request.routed) return false;
+  Upstream& upstream = worker_->UpstreamOf(listener_);
+  const uint64_t now_ms = worker_->context().NowMs();
+  const bool first = request.history == nullptr;
+  if (first)
+    request.history =
+        std::make_unique<RedirectHistory>(RedirectHistory{.first_refused_ms = now_ms});
+  Detour detour{.request = &request, .line = std::string(line)};
+  detour.due_ms = first ? 0 : now_ms + Routes::kPauseMs;
+  upstream.WantRefresh(line);
+  --on_links_;
+  LeaveRoute(request);
+  AddDetour(std::move(detour));
+  return true;
+}
+
+void Session::AddDetour(Detour detour) {
+  routes_->detours.push_back(std::move(detour));
+  SetPause(Pause::kWait);
+  Schedule();
+}
+
+// A request has run that was sent after those which wait.
+void Session::NoteOvertaken(const Request& by) {
+  for (Detour& detour : routes_->detours) {
+    if (detour.request->slot != by.slot || by.slot < 0 || detour.due_ms == 0) continue;
+    if (!detour.request->retryable || !by.retryable) detour.given_up = true;
+  }
+}
+
+// ---- what is sent again
+
+// At the turn's end.
+void Session::RunDetours() {
+  std::deque<Detour>& detours = routes_->detours;
+  const uint64_t now_ms = worker_->context().NowMs();
+  while (!detours.empty() && !closed_) {
+    Detour detour = std::move(detours.front());
+    if (!detour.given_up && detour.due_ms > now_ms) {
+      WakeAfter(detour.due_ms - now_ms);
+      detours.front() = std::move(detour);
+      SetPause(Pause::kWait);
+      return;
+    }
+    detours.pop_front();
+    if (detour.given_up) {
+      GiveUp(detour);
+    } else if (!SendDetour(detour)) {
+      detours.push_front(std::move(detour));
+    }
+  }
+  if (!closed_) ClearPause(Pause::kWait);
+}
+
+// False: not now; it says when it is to be tried again.
+bool Session::SendDetour(Detour& detour) {
+  Upstream& upstream = worker_->UpstreamOf(listener_);
+  LoopContext& context = worker_->context();
+  Request* const request = detour.request;
+  NodeIndex node = detour.node;
+  if (request->home != kNoNode) {
+    const MappedNode* home = upstream.map().node(request->home);
+    if (home == nullptr || home->left) {
+      detour.given_up = true;
+      return false;
+    }
+    node = request->home;
+  } else if (node == kNoNode && request->slot >= 0) {
+    node = upstream.map().PrimaryOf(static_cast<uint16_t>(request->slot));
+  } else if (node == kNoNode) {
+    node = upstream.map().Steady(conversation_.id);
+  }
+  if (detour.own) return SendOwnDetour(detour, node);
+  Link* link =
+      node == kNoNode ? nullptr : GroupAt(node)->Shared(conversation_.id, RunsScript(*request));
+  if (link != nullptr && (!detour.asking || SendAsking(context, link))) {
+    MakeUnsent(request);
+    request->deadline_ms = worker_->DeadlineMs(listener_, request->entry);
+    const Slice wire = request->wire.Share();
+    if (link->Send(request, wire.chunk(), wire.view())) {
+      ++on_links_;
+      JoinRoute(*request, link);
+      flow_ = on_links_ == 1 ? link : nullptr;
+      return true;
+    }
+  }
+  // Nobody serves the slot, or who does cannot be reached.
+  if (link != nullptr) detour.line = link->RefusalLine();
+  PutOff(detour);
+  return false;
+}
+
+// Until later, or for good if that is too late.
+void Session::PutOff(Detour& detour) {
+  Upstream& upstream = worker_->UpstreamOf(listener_);
+  const uint64_t now_ms = worker_->context().NowMs();
+  auto& history = detour.request->history;
+  if (history == nullptr) {
+    history = std::make_unique<RedirectHistory>(RedirectHistory{.first_refused_ms = now_ms});
+  }
+  const auto budget_ms = static_cast<uint64_t>(upstream.config().retry_budget_ms);
+  if (now_ms - history->first_refused_ms >= budget_ms) {
+    detour.given_up = true;
+    return;
+  }
+  detour.node = kNoNode;
+  detour.asking = false;
+  detour.due_ms = now_ms + Routes::kPauseMs;
+  upstream.WantRefresh(detour.line);
+}
+
+bool Session::SendOwnDetour(Detour& detour, NodeIndex node) {
+  Request* const request = detour.request;
+  if (own_link_ != nullptr) GiveBackOwnLink();
+  LinkKey key = group_->key();
+  key.node = node;
+  if (node == kNoNode) {
+    PutOff(detour);
+    return false;
+  }
+  if (!TakeOwnLink(key)) {
+    detour.line = worker_->TooManyPinnedLine(listener_);
+    detour.given_up = true;
+    return false;
+  }
+  if (detour.asking) SendOnOwnLink({"ASKING"});
+  MakeUnsent(request);
+  request->deadline_ms = worker_->DeadlineMs(listener_, request->entry);
+  pinned_->state.OnSent(request->effect, request->effect_on);
+  const Slice wire = request->wire.Share();
+  if (own_link_->Send(request, wire.chunk(), wire.view())) {
+    ++on_links_;
+    flow_ = own_link_;
+    return true;
+  }
+  DropOwnLink("-DOWN weir: the node cannot be reached");
+  PutOff(detour);
+  return false;
+}
+
+void Session::GiveUp(Detour& detour) {
+  Request* const request = detour.request;
+  request->link = nullptr;
+  request->replies = 0;
+  request->errors = 1;
+  if (request->whole != nullptr) return FailPart(*request, detour.line);
+  const std::string reply = Concat(detour.line, "\r\n");
+  if (!request->collect) return AnswerAt(request, reply);
+  auto& task = static_cast<RequestTask&>(*request->extra);
+  NoteError(*request, reply, 1);
+  task.collected = reply;
+  task.ask.permits = nullptr;
+  FinishCollected(*request);
+  Finish(*request);
+}
+
+}  // namespace weir

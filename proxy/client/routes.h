@@ -1,0 +1,96 @@
+// A client's ways to the nodes of a cluster, and its requests that are on their way again.
+//
+// Requests of one client go to several nodes at once; Redis keeps their order on each connection,
+// and a slot is served by one node, so they run in order within each slot. What could break that is
+// a change of the map, or another connection to the same node. So both are barriers: what was sent
+// the old way is answered before anything goes the new way.
+//
+// A request that a node refused, or that came back from a broken connection, is a Detour. Detours
+// are sent again in the order in which they came back:
+//
+//   MOVED                        at once, to the node that it names, which then has the slot
+//   ASK                          at once, to the node that it names, behind ASKING
+//   TRYAGAIN                     after a pause, to the same node, behind ASKING if it was so before
+//   CLUSTERDOWN LOADING          after a pause, to the node that has the slot by then
+//   READONLY MASTERDOWN
+//   came back                    likewise; the first time at once
+//
+// How often and how long, routing/redirect.h says; a change of the map ends all pauses. Where a
+// later request of the client for the same slot has run meanwhile, and one of the two writes, the
+// refused one must not run any more: its client gets the refusal.
+#ifndef WEIR_PROXY_CLIENT_ROUTES_H_
+#define WEIR_PROXY_CLIENT_ROUTES_H_
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "plugins/host.h"
+#include "routing/redirect.h"
+#include "routing/topology.h"
+
+namespace weir {
+
+class Link;
+class LinkGroup;
+class Upstream;
+struct Request;
+
+struct Route {
+  LinkGroup* group = nullptr;  // held; null: not looked up yet
+  Link* link = nullptr;        // where the requests in flight are
+  uint32_t in_flight = 0;      // runs that are `routed`
+};
+
+struct Detour {
+  Request* request;
+  std::string line;          // what was said last, with its '-', without CRLF
+  NodeIndex node = kNoNode;  // to go to; kNoNode: whoever has the slot
+  uint64_t due_ms = 0;       // on the loop's clock; 0: at once
+  bool asking = false;
+  bool own = false;       // on a connection of the client's own
+  bool given_up = false;  // `line` is the answer
+};
+
+// MULTI was said and answered; which node it concerns, its first key will tell.
+struct DeferredMulti {
+  static constexpr int kBreaksMax = 3;
+  std::vector<std::string> queued{};  // requests without keys, answered QUEUED
+  size_t bytes = 0;
+  int breaks = 0;     // of the connection, before the transaction had begun
+  bool sent = false;  // to the node, on the client's own connection
+};
+
+struct Routes {
+  static constexpr uint64_t kPauseMs =
+      50;  // before a node is tried again that could not be reached
+  static constexpr size_t kDeferredRequestsMax = 64;
+  static constexpr size_t kDeferredBytesMax = size_t{64} << 10;
+
+  Routes() = default;
+  ~Routes() { ReleaseGroups(); }
+  Routes(const Routes&) = delete;
+  Routes& operator=(const Routes&) = delete;
+
+  Route& at(NodeIndex node) {
+    if (node >= by_node.size()) by_node.resize(node + size_t{1});
+    return by_node[node];
+  }
+  // So that they are looked up again: the nodes, or what the client is, have changed.
+  void ReleaseGroups();
+
+  uint64_t epoch = 0;    // of the map by which all in flight was sent
+  bool scripts = false;  // what is in flight is on links for scripts
+  std::vector<Route> by_node;
+  std::deque<Detour> detours;
+  uint64_t waits_since_ms = 0;  // the next request cannot be sent yet; 0: no such wait
+  std::unique_ptr<HostTimer> timer;
+  std::unique_ptr<DeferredMulti> multi;
+  int32_t pinned_slot = -1;  // of what the client's own connection holds; -1: not known
+};
+
+}  // namespace weir
+
+#endif  // WEIR_PROXY_CLIENT_ROUTES_H_
