@@ -11,9 +11,10 @@
 namespace weir {
 
 struct HandshakeStep {
-  std::string_view what;  // for errors: "AUTH", "HELLO 3", "CLIENT SETNAME", "CLIENT ID", "SELECT", …
-  std::string request;    // RESP
-  bool required;          // the link is useless if the node refuses it
+  std::string_view
+      what;  // for errors: "AUTH", "HELLO 3", "CLIENT SETNAME", "CLIENT ID", "SELECT", …
+  std::string request;  // RESP
+  bool required;        // the link is useless if the node refuses it
 };
 
 // In the order of sending; empty if there is nothing to say. `client_name` empty: none is set.
