@@ -117,12 +117,6 @@ class Worker::Table final : public ClientTable {
     }
     return 0;
   }
-  bool Unblock(uint64_t id, bool with_error) override {
-    for (Session* s = worker_->sessions_; s != nullptr; s = s->next) {
-      if (s->id() == id) return s->Unblock(with_error);
-    }
-    return false;
-  }
 
  private:
   Worker* const worker_;

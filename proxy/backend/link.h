@@ -76,6 +76,9 @@ class Link final : private StreamOwner, private TurnEnd {
   bool own() const { return own_; }
   // CLIENT ID as the node gave it to this connection of a client's own; 0: not known.
   int64_t client_id() const { return client_id_; }
+  // What the holder of such a connection had it called with CLIENT SETNAME; at first nothing.
+  const std::string& client_name() const { return client_name_; }
+  void set_client_name(std::string_view name) { client_name_ = name; }
 
   // True: no more for now; Wait() tells when.
   bool full() const { return in_flight_ >= in_flight_max_ || queued_bytes() >= kQueuedBytesMax; }
@@ -106,7 +109,6 @@ class Link final : private StreamOwner, private TurnEnd {
   std::string RefusalLine() const;
   // Why a connection of a client's own was lost, in the same form.
   std::string LossLine() const;
-  bool proved() const { return proved_; }
 
   // Closes it for good once it has nothing in flight, or `now`: its requests then fail with `line`.
   void Retire() { retiring_ = true, CloseIfDrained(); }
@@ -247,6 +249,7 @@ class Link final : private StreamOwner, private TurnEnd {
   RequestOwner* paused_by_ = nullptr;
   RequestOwner* holder_ = nullptr;
   int64_t client_id_ = 0;
+  std::string client_name_;
 };
 
 }  // namespace weir

@@ -42,6 +42,9 @@ class Dispatcher {
   // The same for a request of which only the first arguments are there.
   [[nodiscard]] bool HandleLarge(Chunk* chunk, const ParsedRequest& parsed,
                                  const RequestTail& tail);
+  // Sends what weir asks in the client's name for a request that stands in the queue; the reply is
+  // the client's. REQUIRES: Pause::kAsk is set, and all before the request is answered.
+  void AskAt(Request* request, std::string_view bytes);
 
  private:
   // All that an action needs to know of the request.
@@ -57,6 +60,8 @@ class Dispatcher {
   bool SendOn(Link* link, const Plan& plan, const Input& input);
   bool AnswerLocally(const Plan& plan, const Input& input);
   bool Ask(const Plan& plan, const Input& input, LocalOutcome outcome, ReplyMode mode_before);
+  void SendAsk(Request* request, Link* link, std::string_view bytes,
+               std::unique_ptr<RequestTask> task);
   void Gather(const Plan& plan, const Input& input, LocalOutcome::Gather gather, bool skip);
   // subscribe.cc
   bool Subscribe(const Plan& plan, const Input& input);
@@ -72,6 +77,7 @@ class Dispatcher {
   // own_link.cc: what goes over the client's own connection.
   bool SendOwn(const Plan& plan, const Input& input);
   void NoteOwnRequest(const Plan& plan, const Input& input, Request* request);
+  void PrepareOwnLink(const Plan& plan);
   void NoteStandstill(const Plan& plan, const Input& input);
   void NoteScript(const Plan& plan, const Input& input, Request* request);
   bool SendLarge(Link* link, const Plan& plan, const Input& input);

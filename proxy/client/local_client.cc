@@ -109,28 +109,28 @@ LocalOutcome AnswerReply(const LocalCall& call) {
       call, [mode](Conversation& conversation) { return SetReplyMode(conversation, mode); });
 }
 
+// The client goes by weir's number, and by another for Redis if it has a connection of its own.
+// Whether it waits, and whether the words are right, only Redis knows.
 LocalOutcome AnswerUnblock(const LocalCall& call) {
-  bool with_error = false;
-  if (call.argc() == 4) {
-    with_error = call.Is(3, "error");
-    if (!with_error && !call.Is(3, "timeout")) {
-      return SayError("CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
-    }
-  } else if (call.argc() != 3) {
-    return SayError(RedisError::kWrongArgCount, call.entry.spec->name);
-  }
   int64_t id = 0;
-  if (!ParseWireNumber(call.arg(2), &id)) return SayError(RedisError::kNotAnInteger);
-  LocalOutcome::Gather gather;
-  gather.visit = [id, with_error](ClientTable& clients, std::string* out) {
-    if (clients.Unblock(static_cast<uint64_t>(id), with_error)) *out = "1";
+  if (!ParseWireNumber(call.arg(2), &id)) return Forward();
+  LocalOutcome outcome;
+  outcome.kind = LocalOutcome::Kind::kGather;
+  outcome.gather.visit = [id](ClientTable& clients, std::string* out) {
+    const int64_t node_id = clients.OwnConnectionId(static_cast<uint64_t>(id));
+    if (node_id != 0) *out = std::to_string(node_id);
   };
-  gather.combine = [](Conversation&, const std::vector<std::string>& parts) {
-    bool unblocked = false;
-    for (const std::string& part : parts) unblocked |= !part.empty();
-    return std::string(unblocked ? ":1\r\n" : ":0\r\n");
+  outcome.gather.request = [args = call.CopyArgs(0)](const std::vector<std::string>& parts) {
+    std::vector<std::string_view> words(args.begin(), args.end());
+    words[2] = "0";  // nobody's
+    for (const std::string& part : parts) {
+      if (!part.empty()) words[2] = part;
+    }
+    std::string request;
+    AppendRequest(&request, words);
+    return request;
   };
-  return GatherWithPermission(call, std::move(gather));
+  return outcome;
 }
 
 }  // namespace

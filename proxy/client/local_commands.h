@@ -65,8 +65,6 @@ class ClientTable {
   virtual bool Kill(uint64_t id) = 0;
   // The CLIENT ID by which the node knows the client's own connection; 0: it has none.
   virtual int64_t OwnConnectionId(uint64_t id) const = 0;
-  // Ends the wait of the client's blocking command. False when there is no such id, or no wait.
-  virtual bool Unblock(uint64_t id, bool with_error) = 0;
 };
 
 struct LocalContext {
@@ -120,6 +118,9 @@ struct LocalOutcome {
     std::function<void(ClientTable&, std::string* out)> visit;
     // Runs back on the client's worker with one string a worker, in worker order.
     std::function<std::string(Conversation&, const std::vector<std::string>&)> combine;
+    // Set instead of `combine`: makes of them the RESP request whose reply is the client's. What
+    // the client has asked before is answered when the visit begins, and what it asks after waits.
+    std::function<std::string(const std::vector<std::string>&)> request;
   } gather;
 };
 

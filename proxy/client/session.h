@@ -105,8 +105,6 @@ class Session final : public StreamOwner, public TurnEnd, public RequestOwner, p
   // Its own connection's CLIENT ID at the node; 0: it has none.
   int64_t OwnConnectionId() const;
   void OnRedirectKnown(const std::vector<std::string>& parts);
-  // CLIENT UNBLOCK. False: it is not blocked.
-  bool Unblock(bool with_error);
   // The answers of all workers to a gathering command.
   void AnswerTicket(Request* request, const std::vector<std::string>& parts);
 

@@ -122,6 +122,32 @@ TEST_F(BlockingTest, InATransactionNothingBlocks) {
   EXPECT_EQ(client.Command({"EXEC"}), "*2\r\n*-1\r\n*-1\r\n");
 }
 
+// CLIENT UNBLOCK overtook what the same client had sent before it, and was overtaken by what it had
+// sent behind: whether the blocked client got the element was a matter of luck.
+TEST_F(BlockingTest, ClientUnblockKeepsItsPlaceInAPipeline) {
+  for (int i = 0; i < 20; ++i) {
+    RawClient blocked(weir_.port());
+    RawClient other(weir_.port());
+    const std::string id = blocked.Text({"CLIENT", "ID"});
+    const auto block = [&] {
+      blocked.Send(Encode({"BLPOP", "list", "0"}));
+      ASSERT_TRUE(Eventually([&] { return redis_.Info("clients", "blocked_clients") == "1"; }));
+    };
+    block();
+    other.Send(Encode({"RPUSH", "list", "v"}) + Encode({"CLIENT", "UNBLOCK", id}));
+    EXPECT_EQ(blocked.ReadFrame(), "*2\r\n" + Bulk("list") + Bulk("v"));
+    EXPECT_EQ(other.ReadFrame(), ":1\r\n");
+    EXPECT_EQ(other.ReadFrame(), ":0\r\n") << "it was blocked no more";
+    block();
+    other.Send(Encode({"CLIENT", "UNBLOCK", id}) + Encode({"CLIENT", "UNBLOCK", id, "ERROR"}) +
+               Encode({"RPUSH", "list", "v"}) + Encode({"DEL", "list"}));
+    EXPECT_EQ(blocked.ReadFrame(), "*-1\r\n");
+    for (const char* reply : {":1\r\n", ":0\r\n", ":1\r\n", ":1\r\n"}) {
+      EXPECT_EQ(other.ReadFrame(), reply);
+    }
+  }
+}
+
 TEST_F(BlockingTest, ClientUnblockById) {
   RawClient client(weir_.port());
   RawClient other(weir_.port());

@@ -40,14 +40,8 @@ class FakeClients : public ClientTable {
   }
 
   int64_t OwnConnectionId(uint64_t) const override { return 0; }
-  bool Unblock(uint64_t id, bool with_error) override {
-    unblocked_with_error = with_error;
-    return id == blocked_id;
-  }
 
   std::vector<ClientRow> rows;
-  uint64_t blocked_id = 0;
-  bool unblocked_with_error = false;
 };
 
 inline ClientRow MakeRow(uint64_t id) {
