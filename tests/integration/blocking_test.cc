@@ -114,6 +114,31 @@ TEST_F(BlockingTest, AClientThatLeavesWithMoreInItsPipelineIsNoticed) {
   }
 }
 
+// Nothing was read from the client while it waited for an earlier reply, and what it had already
+// sent then blocked it: that it left was not noticed, and its command went on waiting for elements.
+// Found by random histories.
+TEST_F(BlockingTest, AClientThatLeavesWasNotBeingReadWhenItBlocked) {
+  WeirConfig config;
+  config.url = redis_.url();
+  config.workers = 1;
+  config.admin = true;
+  WeirServer weir(config);
+  RawClient client(weir.port());
+  ASSERT_EQ(client.Text({"PING"}), "PONG");
+  redis_.Pause();
+  client.Send(Encode({"SELECT", "5"}) + Encode({"BLPOP", "none", "0"}) + Encode({"SELECT", "6"}));
+  EXPECT_TRUE(Eventually([&] {
+    client.Send(Encode({"PING"}));
+    const std::string metrics = HttpGet(weir.admin_port(), "/metrics").body;
+    return metrics.find("\nweir_reads_paused_total") != std::string::npos &&
+           metrics.find("\nweir_reads_paused_total 0\n") == std::string::npos;
+  }));
+  redis_.Resume();
+  ASSERT_TRUE(Blocked("1"));
+  client.Close();
+  EXPECT_TRUE(Blocked("0"));
+}
+
 TEST_F(BlockingTest, InATransactionNothingBlocks) {
   RawClient client(weir_.port());
   client.Command({"MULTI"});
