@@ -125,6 +125,12 @@ class Worker::Table final : public ClientTable {
     if (static_cast<int>(worker) == worker_->index_) return;
     worker_->monitors_.CountElsewhere(upstream, worker, 1);
   }
+  int64_t OwnConnectionId(uint64_t id) const override {
+    for (const Session* s = worker_->sessions_; s != nullptr; s = s->next) {
+      if (s->id() == id) return s->OwnConnectionId();
+    }
+    return 0;
+  }
   bool Unblock(uint64_t id, bool with_error) override {
     for (Session* s = worker_->sessions_; s != nullptr; s = s->next) {
       if (s->id() == id) return s->Unblock(with_error);

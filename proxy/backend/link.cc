@@ -80,7 +80,7 @@ void Link::OnConnected() {
 }
 
 void Link::SendHandshake() {
-  handshake_ = MakeHandshake(key_, config_->client_name, own_);
+  handshake_ = MakeHandshake(key_, own_ ? std::string_view() : config_->client_name, own_);
   handshake_answered_ = 0;
   Request* const waiting = head_;
   Request* const waiting_tail = tail_;

@@ -80,6 +80,9 @@ class Link final : private StreamOwner, private TurnEnd {
   // hears when it is `introduced`: then it stays so.
   int64_t client_id() const { return client_id_; }
   bool introduced() const { return state_ == State::kReady && !in_handshake(); }
+  // What the holder of such a connection had it called with CLIENT SETNAME; at first nothing.
+  const std::string& client_name() const { return client_name_; }
+  void set_client_name(std::string_view name) { client_name_ = name; }
 
   // True: no more for now; Wait() tells when.
   bool full() const { return in_flight_ >= in_flight_max_ || queued_bytes() >= kQueuedBytesMax; }
@@ -118,7 +121,6 @@ class Link final : private StreamOwner, private TurnEnd {
   std::string RefusalLine() const;
   // Why a connection of a client's own was lost, in the same form.
   std::string LossLine() const;
-  bool proved() const { return proved_; }
 
   // Closes it for good once it has nothing in flight, or `now`: its requests then fail with `line`.
   void Retire() { retiring_ = true, CloseIfDrained(); }
@@ -264,6 +266,7 @@ class Link final : private StreamOwner, private TurnEnd {
   RequestOwner* paused_by_ = nullptr;
   RequestOwner* holder_ = nullptr;
   int64_t client_id_ = 0;
+  std::string client_name_;
 };
 
 }  // namespace weir

@@ -196,6 +196,7 @@ LocalOutcome Dispatcher::AnswerDeferred(std::string_view wire, uint64_t queued) 
   AuthConfig auth = *context.auth;
   if (auth.mode == AuthMode::kPassthrough) auth.mode = AuthMode::kNone;
   context.auth = &auth;
+  context.unblocks_itself = true;
   context.self = [this, queued] {
     ClientRow row = session_.Row();
     row.in_transaction = true;

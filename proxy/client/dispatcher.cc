@@ -242,6 +242,8 @@ bool Dispatcher::SendOn(Link* link, const Plan& plan, const Input& input) {
 }
 
 bool Dispatcher::AnswerLocally(const Plan& plan, const Input& input) {
+  // Whether it waits for what this client has just done, only the order tells.
+  if (plan.entry->local == LocalCommand::kClientUnblock && WaitForAnswers()) return false;
   Conversation& conversation = session_.conversation_;
   const ReplyMode mode_before = conversation.reply_mode;
   const bool skip = mode_before == ReplyMode::kSkipNext;
@@ -311,20 +313,35 @@ bool Dispatcher::Ask(const Plan& plan, const Input& input, LocalOutcome outcome,
   request->silent =
       mode_before == ReplyMode::kSkipNext || conversation.reply_mode == ReplyMode::kOff;
   request->retryable = true;  // weir asks nothing that changes data
-  request->deadline_ms = worker_.DeadlineMs(session_.listener_, plan.entry);
-  request->collect = true;
+  request->request_bytes = input.parsed.wire.size();
   auto task = std::make_unique<RequestTask>();
-  const std::string_view bytes =
-      ask.request.empty() ? input.parsed.wire : std::string_view(ask.request);
-  const Slice wire = Slice::Copy(worker_.context().chunks, bytes);
+  const std::string asked = std::move(ask.request);
   if (ask.serial) session_.SetPause(Pause::kAsk);
   task->ask = std::move(ask);
   task->gather = std::move(outcome.gather);
   task->group = group;
   task->reply_marks = input.reply_marks;
   if (input.keeps()) task->kept = std::move(*input.kept);
+  SendAsk(request, link, asked.empty() ? input.parsed.wire : std::string_view(asked),
+          std::move(task));
+  return true;
+}
+
+void Dispatcher::AskAt(Request* request, std::string_view bytes) {
+  auto task = std::make_unique<RequestTask>();
+  task->ask.serial = true;
+  SendAsk(request, session_.group_->Shared(session_.conversation_.id), bytes, std::move(task));
+}
+
+// `link` null: there are too many.
+void Dispatcher::SendAsk(Request* request, Link* link, std::string_view bytes,
+                         std::unique_ptr<RequestTask> task) {
+  request->deadline_ms = worker_.DeadlineMs(session_.listener_, request->entry);
+  request->collect = true;
+  const Slice wire = Slice::Copy(worker_.context().chunks, bytes);
+  const uint64_t client_bytes = request->request_bytes;
   const bool sent = link != nullptr && link->Send(request, wire.chunk(), wire.view());
-  request->request_bytes = input.parsed.wire.size();  // the client's, not those of what weir asks
+  request->request_bytes = client_bytes;  // the client's, not those of what weir asks
   if (!sent) {
     task->collected =
         link == nullptr ? worker_.TooManyLinksLine(session_.listener_) : link->RefusalLine();
@@ -333,12 +350,11 @@ bool Dispatcher::Ask(const Plan& plan, const Input& input, LocalOutcome outcome,
     request->extra = std::move(task);
     session_.FinishCollected(*request);
     session_.Finish(*request);
-    return true;
+    return;
   }
   request->extra = std::move(task);
   ++session_.on_links_;
   session_.flow_ = link;
-  return true;
 }
 
 void Dispatcher::Gather(const Plan& plan, const Input& input, LocalOutcome::Gather gather,
@@ -348,6 +364,7 @@ void Dispatcher::Gather(const Plan& plan, const Input& input, LocalOutcome::Gath
   request->silent = skip || session_.conversation_.reply_mode == ReplyMode::kOff;
   auto task = std::make_unique<RequestTask>();
   task->gather = std::move(gather);
+  if (task->gather.request != nullptr) session_.SetPause(Pause::kAsk);
   worker_.Gather(&session_, request, task->gather.visit);
   request->extra = std::move(task);
 }
@@ -360,6 +377,7 @@ LocalContext Dispatcher::MakeLocalContext(const Input& input) {
   context.server = &upstream.snapshot().server;
   context.url_has_credentials = upstream.url().has_credentials();
   context.databases_known = upstream.databases_known();
+  context.unblocks_itself = session_.routes_ != nullptr;
   // Whether the client's own connection is in that db now is for the node to say.
   if (session_.pinned_ != nullptr) context.databases_known = 0;
   context.self = [this, bytes = input.parsed.wire.size()] {

@@ -46,8 +46,11 @@ class Dispatcher {
                    uint32_t* count);
   // As Handle, for a request of which only the first arguments are there.
   // `rest`: what has come of it behind those.
-  [[nodiscard]] bool HandleLarge(Chunk* chunk, const ParsedRequest& parsed,
-                                 const RequestTail& tail, std::string_view rest);
+  [[nodiscard]] bool HandleLarge(Chunk* chunk, const ParsedRequest& parsed, const RequestTail& tail,
+                                 std::string_view rest);
+  // Sends what weir asks in the client's name for a request that stands in the queue; the reply is
+  // the client's. REQUIRES: Pause::kAsk is set, and all before the request is answered.
+  void AskAt(Request* request, std::string_view bytes);
 
  private:
   friend class Deferred;
@@ -75,6 +78,8 @@ class Dispatcher {
   bool SendOn(Link* link, const Plan& plan, const Input& input);
   bool AnswerLocally(const Plan& plan, const Input& input);
   bool Ask(const Plan& plan, const Input& input, LocalOutcome outcome, ReplyMode mode_before);
+  void SendAsk(Request* request, Link* link, std::string_view bytes,
+               std::unique_ptr<RequestTask> task);
   void Gather(const Plan& plan, const Input& input, LocalOutcome::Gather gather, bool skip);
   // subscribe.cc
   bool Subscribe(const Plan& plan, const Input& input);
@@ -127,6 +132,7 @@ class Dispatcher {
   NodeIndex OwnNode(const Plan& plan) const;
   bool RefuseUnopened(const Plan& plan, const Input& input, const std::string& line);
   void NoteOwnRequest(const Plan& plan, const Input& input, Request* request);
+  void PrepareOwnLink(const Plan& plan);
   void NoteStandstill(const Plan& plan, const Input& input);
   void NoteScript(const Plan& plan, const Input& input, Request* request);
   bool SendLarge(Link* link, const Plan& plan, const Input& input);

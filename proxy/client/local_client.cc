@@ -109,7 +109,8 @@ LocalOutcome AnswerReply(const LocalCall& call) {
       call, [mode](Conversation& conversation) { return SetReplyMode(conversation, mode); });
 }
 
-LocalOutcome AnswerUnblock(const LocalCall& call) {
+// Ends the wait where weir knows that there is one.
+LocalOutcome UnblockItself(const LocalCall& call) {
   bool with_error = false;
   if (call.argc() == 4) {
     with_error = call.Is(3, "error");
@@ -131,6 +132,31 @@ LocalOutcome AnswerUnblock(const LocalCall& call) {
     return std::string(unblocked ? ":1\r\n" : ":0\r\n");
   };
   return GatherWithPermission(call, std::move(gather));
+}
+
+// The client goes by weir's number, and by another for Redis if it has a connection of its own.
+// Whether it waits, and whether the words are right, only Redis knows.
+LocalOutcome AnswerUnblock(const LocalCall& call) {
+  if (call.context.unblocks_itself) return UnblockItself(call);
+  int64_t id = 0;
+  if (!ParseWireNumber(call.arg(2), &id)) return Forward();
+  LocalOutcome outcome;
+  outcome.kind = LocalOutcome::Kind::kGather;
+  outcome.gather.visit = [id](ClientTable& clients, std::string* out) {
+    const int64_t node_id = clients.OwnConnectionId(static_cast<uint64_t>(id));
+    if (node_id != 0) *out = std::to_string(node_id);
+  };
+  outcome.gather.request = [args = call.CopyArgs(0)](const std::vector<std::string>& parts) {
+    std::vector<std::string_view> words(args.begin(), args.end());
+    words[2] = "0";  // nobody's
+    for (const std::string& part : parts) {
+      if (!part.empty()) words[2] = part;
+    }
+    std::string request;
+    AppendRequest(&request, words);
+    return request;
+  };
+  return outcome;
 }
 
 }  // namespace

@@ -76,6 +76,8 @@ class ClientTable {
   virtual void CountMonitor(size_t upstream, size_t worker) = 0;
   // Ends the wait of the client's blocking command. False when there is no such id, or no wait.
   virtual bool Unblock(uint64_t id, bool with_error) = 0;
+  // The CLIENT ID by which the node knows the client's own connection; 0: it has none.
+  virtual int64_t OwnConnectionId(uint64_t id) const = 0;
 };
 
 struct LocalContext {
@@ -84,6 +86,9 @@ struct LocalContext {
   const ServerFacts* server = nullptr;    // never null; valid during the call
   bool url_has_credentials = true;        // the upstream's: see AuthRequired()
   int databases_known = 1;                // SELECT below this needs no check by the server
+  // CLIENT UNBLOCK: the node cannot be asked in the client's order (it is one of several, or EXEC has
+  // run), so weir says what it knows.
+  bool unblocks_itself = false;
   // The functions are only called during the call.
   std::function<ClientRow()> self;  // the asking client, for CLIENT INFO
   // What the plugins add to COMMAND.
@@ -131,6 +136,9 @@ struct LocalOutcome {
     std::function<void(ClientTable&, std::string* out)> visit;
     // Runs back on the client's worker with one string a worker, in worker order.
     std::function<std::string(Conversation&, const std::vector<std::string>&)> combine;
+    // Set instead of `combine`: makes of them the RESP request whose reply is the client's. What
+    // the client has asked before is answered when the visit begins, and what it asks after waits.
+    std::function<std::string(const std::vector<std::string>&)> request;
   } gather;
 };
 

@@ -14,6 +14,7 @@
 //                                                                be by Redis
 //
 // What it holds cannot be rebuilt, so nothing is ever sent again on another connection.
+#include <algorithm>
 #include <optional>
 
 #include "plugins/text.h"
@@ -70,14 +71,34 @@ bool ChangesConnection(LocalCommand local) {
   }
 }
 
-// What the node knows nothing of, and what would silence a reply in its middle.
-bool NotInTransaction(const CommandEntry& entry, AuthMode auth) {
+// What a client offers to be known by, in AUTH or HELLO.
+std::optional<Credentials> Offered(LocalCommand local, const ParsedRequest& parsed) {
+  std::optional<Credentials> offered;
+  if (local == LocalCommand::kAuth) {
+    if (parsed.argc == 2) offered = Credentials{.user = {}, .password = std::string(parsed.arg(1))};
+    if (parsed.argc == 3)
+      offered = Credentials{std::string(parsed.arg(1)), std::string(parsed.arg(2))};
+  } else if (local == LocalCommand::kHello) {
+    for (uint32_t i = 2; i + 1 < parsed.argc; ++i) {
+      if (IsKeyword(parsed.arg(i), "setname")) {
+        ++i;
+      } else if (IsKeyword(parsed.arg(i), "auth") && i + 2 < parsed.argc) {
+        offered = Credentials{std::string(parsed.arg(i + 1)), std::string(parsed.arg(i + 2))};
+        i += 2;
+      } else {
+        break;
+      }
+    }
+  }
+  return offered;
+}
+
+// What names other clients by weir's numbers, or is weir's own, means nothing to the node.
+bool NotInTransaction(const CommandEntry& entry) {
   switch (entry.local) {
     case LocalCommand::kWeir:
     case LocalCommand::kClientReply:
       return true;
-    case LocalCommand::kAuth:
-      return auth == AuthMode::kUsers;
     default:
       return false;
   }
@@ -92,8 +113,21 @@ std::optional<std::string_view> Field(std::string_view line, std::string_view na
   return line.substr(0, line.find_first_of(" \r\n"));
 }
 
-// The conversation is from now on what the node says of the connection.
-std::string Adopt(Conversation& conversation, std::string_view reply) {
+// The conversation is from now on what the node says of the connection. If it is another user's,
+// then that one's of those offered whose name it is.
+std::string Adopt(const std::vector<Credentials>& offered, Conversation& conversation,
+                  std::string_view reply) {
+  if (const auto user = Field(reply, "user"); user && *user != conversation.user()) {
+    const auto is_it = [&user](const Credentials& c) {
+      return (c.user.empty() ? "default" : std::string_view(c.user)) == *user;
+    };
+    const auto found = std::find_if(offered.rbegin(), offered.rend(), is_it);
+    if (found != offered.rend()) {
+      conversation.Become(found->user, found->password);
+    } else if (!offered.empty()) {
+      conversation.authenticated = false;  // as it cannot be said who it is
+    }
+  }
   int64_t number = 0;
   if (const auto db = Field(reply, "db"); db && ParseWireNumber(*db, &number)) {
     conversation.db = static_cast<int32_t>(number);
@@ -101,7 +135,7 @@ std::string Adopt(Conversation& conversation, std::string_view reply) {
   if (const auto version = Field(reply, "resp"); version && ParseWireNumber(*version, &number)) {
     conversation.protocol_version = static_cast<uint8_t>(number);
   }
-  if (const auto name = Field(reply, "name"); name && *name != "weir") conversation.SetName(*name);
+  if (const auto name = Field(reply, "name")) conversation.SetName(*name);
   return {};
 }
 
@@ -211,9 +245,8 @@ bool Dispatcher::SendOwn(const Plan& plan, const Input& input) {
     if (const std::optional<bool> done = Replicate(plan, input)) return *done;
   }
   if (input.tail != nullptr) return SendLarge(link, plan, input);
-  // WAIT is about the offset of the connection's last command, whatever it was: of a new connection
-  // that is nought, so it gets one that comes after all that the client wrote.
-  if (Is(plan.entry, "wait") || Is(plan.entry, "waitaof")) session.SendOnOwnLink({"PING"});
+  const Pin& pin = session.pinned_->state;
+  if (!pin.expected().transaction && !pin.holds().transaction) PrepareOwnLink(plan);
   NoteStandstill(plan, input);
   if (EffectOf(plan.entry) == PinEffect::kTracking) {
     if (const std::optional<bool> done = RedirectTracking(plan, input)) return *done;
@@ -232,6 +265,19 @@ NodeIndex Dispatcher::OwnNode(const Plan& plan) const {
   const Pin& pin = session_.pinned_->state;
   const bool held = pin.holds().any() || pin.expected().any();
   return held || plan.slot == kNoSlot ? session_.pinned_->at.node : NodeFor(plan);
+}
+
+// What the node must know of the client before its next command. REQUIRES: no transaction, which
+// would take it for a part of itself.
+void Dispatcher::PrepareOwnLink(const Plan& plan) {
+  const std::string& name = session_.conversation_.name();
+  if (session_.own_link_->client_name() != name) {
+    session_.SendOnOwnLink({"CLIENT", "SETNAME", name});
+    session_.own_link_->set_client_name(name);
+  }
+  // WAIT is about the offset of the connection's last command, whatever it was: of a new connection
+  // that is nought, so it gets one that comes after all that the client wrote.
+  if (Is(plan.entry, "wait") || Is(plan.entry, "waitaof")) session_.SendOnOwnLink({"PING"});
 }
 
 // From CLIENT PAUSE on, before anybody can get behind somebody who has to wait.
@@ -256,6 +302,9 @@ void Dispatcher::NoteOwnRequest(const Plan& plan, const Input& input, Request* r
   request->effect_on = request->effect == PinEffect::kTracking && input.parsed.argc > 2 &&
                        IsKeyword(input.parsed.arg(2), "on");
   request->effect_broadcast = request->effect_on && AsksForBroadcast(input.parsed);
+  if (request->effect == PinEffect::kMulti && !pin.expected().transaction) {
+    session_.pinned_->offered.clear();
+  }
   pin.OnSent(request->effect, request->effect_on);
   session_.pinned_->exec_sent = request->effect == PinEffect::kExec;
   if (request->effect == PinEffect::kExec && session_.pinned_->deferred != nullptr) {
@@ -312,7 +361,10 @@ void Dispatcher::AskWhatChanged() {
   request->silent = true;
   request->collect = true;
   auto task = std::make_unique<RequestTask>();
-  task->ask.finish = Adopt;
+  task->ask.finish = [offered = std::move(session_.pinned_->offered)](Conversation& conversation,
+                                                                      std::string_view reply) {
+    return Adopt(offered, conversation, reply);
+  };
   task->ask.serial = true;
   request->extra = std::move(task);
   std::string bytes;
@@ -378,11 +430,22 @@ bool Dispatcher::PerformInTransaction(const Plan& plan, const Input& input) {
       break;
   }
   if (const std::optional<bool> done = Defer(plan, input)) return *done;
-  if (NotInTransaction(entry, worker_.config().auth.mode)) {
+  std::optional<Credentials> offered = Offered(entry.local, input.parsed);
+  const AuthMode mode = worker_.config().auth.mode;
+  std::vector<Credentials>& all = session_.pinned_->offered;
+  // Of two passwords for one user nothing tells which of them was right.
+  const auto differs = [&](const Credentials& c) {
+    return c.user == offered->user && c.password != offered->password;
+  };
+  const bool unknowable =
+      offered && (mode == AuthMode::kUsers || all.size() == Pinned::kOfferedMax ||
+                  (mode == AuthMode::kPassthrough && std::any_of(all.begin(), all.end(), differs)));
+  if (NotInTransaction(entry) || unknowable) {
     return RefuseInTransaction(
         &entry, Concat("-ERR weir: '", entry.spec->name, "' is not possible inside MULTI"), input);
   }
   if (ChangesConnection(entry.local)) session_.pinned_->state.OnSessionCommandQueued();
+  if (offered && mode == AuthMode::kPassthrough) all.push_back(*std::move(offered));
   return SendOwn(plan, input);
 }
 
@@ -468,6 +531,7 @@ bool Session::TakeOwnLink(const LinkKey& key) {
   if (link == nullptr) return false;
   if (pinned_ == nullptr) pinned_ = std::make_unique<Pinned>();
   pinned_->state = Pin();
+  pinned_->served = false;
   pinned_->failure.clear();
   pinned_->at = link->key();
   own_link_ = link;
@@ -569,6 +633,7 @@ void Session::FollowConversation() {
 
 void Session::NoteOwnReplies(const Request& request, uint32_t frames, bool error) {
   Pin& pin = pinned_->state;
+  pinned_->served = true;
   for (uint32_t i = 0; i < frames; ++i) {
     const bool queues = pin.holds().transaction && !error;
     const bool had_watch_end =
@@ -621,13 +686,13 @@ void Session::OnOwnLinkGone(std::string_view /*line*/) {
     }
     return;
   }
-  // If it was never open, its opening has failed, and the request that waits for it says so.
-  const bool was_open = full_link_ != link && link->proved();
+  // If it served nobody, its opening has failed, and the request that waits for it says so.
+  const bool served = pinned_->served;
   NoteOwnLinkLost(link->LossLine());
   const PinHolds& lost = pinned_->lost;
   if (lost.tracking || lost.other) {
     KillAfterReplies();
-  } else if (!lost.any() && was_open) {
+  } else if (!lost.any() && served) {
     pinned_.reset();
   }
 }
@@ -646,6 +711,10 @@ void Session::OnPush(Chunk* chunk, std::string_view bytes) {
     own_link_->PauseReadingFor(this);
     paused_link_ = own_link_;
   }
+}
+
+int64_t Session::OwnConnectionId() const {
+  return own_link_ == nullptr ? 0 : own_link_->client_id();
 }
 
 bool Session::Unblock(bool with_error) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "proxy/backend/link_key.h"
+#include "proxy/client/local_commands.h"
 #include "proxy/client/pin.h"
 
 namespace weir {
@@ -22,6 +23,7 @@ struct Pinned {
   LinkKey at;           // what the connection is now: it follows SELECT, HELLO and AUTH
   PinHolds lost;        // what was held when the connection was lost
   std::string failure;  // the error line of that; empty: it was not lost
+  bool served = false;  // a request on it was answered, if only by the error of its loss
   // CLIENT TRACKING REDIRECT: the other client, and its connection as the node knows it.
   struct Redirect {
     int64_t client_id = 0;  // 0: none
@@ -44,7 +46,10 @@ struct Pinned {
   };
   std::deque<Unshown> unshown;
   size_t unshown_bytes = 0;
-  bool exec_sent = false;              // what was last sent was an EXEC
+  bool exec_sent = false;  // what was last sent was an EXEC
+  // Of AUTH and HELLO AUTH in the transaction: whose they are is known when it was executed.
+  static constexpr size_t kOfferedMax = 100;
+  std::vector<Credentials> offered;
   PinReason shown = PinReason::kNone;  // as it is counted
 };
 

@@ -277,6 +277,9 @@ void Session::OnTurnEnd() {
     if (pauses_ == 0 && !end_of_input_) {
       stream_.WatchHangup(false);
       stream_.WatchRead(true);
+    } else if (!stream_.watches_read() && pinned_ != nullptr && pinned_->state.blocked()) {
+      // What was read before it was paused has just blocked it.
+      stream_.WatchHangup(true);
     }
   }
   worker_->SendResends(this);

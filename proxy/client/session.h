@@ -127,6 +127,8 @@ class Session final : public StreamOwner, public TurnEnd, public RequestOwner, p
   void OnRedirectKnown(const std::vector<std::string>& parts);
   // `routing` takes the place of the table that its entries come from.
   void FollowRouting(const RoutingTable& routing);
+  // Its own connection's CLIENT ID at the node; 0: it has none.
+  int64_t OwnConnectionId() const;
   // CLIENT UNBLOCK. False: it is not blocked.
   bool Unblock(bool with_error);
   // The answers of all workers to a gathering command.

@@ -3,6 +3,7 @@
 
 #include "plugins/chain.h"
 #include "proxy/backend/upstream.h"
+#include "proxy/client/dispatcher.h"
 #include "proxy/client/request_task.h"
 #include "proxy/client/routes.h"
 #include "proxy/client/session.h"
@@ -36,7 +37,9 @@ void Session::AnswerAt(Request* request, std::string_view reply) {
 void Session::AnswerTicket(Request* request, const std::vector<std::string>& parts) {
   if (request == nullptr) return OnRedirectKnown(parts);
   const std::unique_ptr<RequestExtra> extra = std::move(request->extra);
-  AnswerAt(request, static_cast<RequestTask&>(*extra).gather.combine(conversation_, parts));
+  const LocalOutcome::Gather& gather = static_cast<RequestTask&>(*extra).gather;
+  if (gather.request != nullptr) return Dispatcher(this).AskAt(request, gather.request(parts));
+  AnswerAt(request, gather.combine(conversation_, parts));
   ClearPause(Pause::kAsk);
 }
 

@@ -47,6 +47,7 @@ class Stream {
   void WatchWrite(bool on) { Watch(on ? events_ | UV_WRITABLE : events_ & ~UV_WRITABLE); }
   // Only where reading is paused: the peer's end is told as OnBroken, though more may be unread.
   void WatchHangup(bool on) { Watch(on ? events_ | UV_DISCONNECT : events_ & ~UV_DISCONNECT); }
+  bool watches_read() const { return (events_ & UV_READABLE) != 0; }
   bool watches_write() const { return (events_ & UV_WRITABLE) != 0; }
 
   // Bytes read; 0 at the end of the stream; -EAGAIN when nothing is there; else a negative errno.

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "tests/integration/fixture.h"
+#include "tests/support/command_generator.h"
 
 namespace weir::harness {
 namespace {
@@ -109,6 +110,80 @@ TEST(AuthTest, UnauthenticatedRequestsAreSmall) {
     two.Send(bytes);
     EXPECT_EQ(two.ReadUntilClose(), one.ReadUntilClose()) << bytes;
   }
+}
+
+// After a transaction that ran AUTH, weir took the client for whom it had been before: it was
+// shown, and allowed, what its new user may not do. Found by random histories.
+TEST(AuthTest, AUserThatChangesInsideATransaction) {
+  RedisServer redis;
+  RawClient control(redis.port());
+  ASSERT_EQ(control.Command({"ACL", "SETUSER", "reader", "on", ">pw", "~*", "+@all", "-@write"}),
+            "+OK\r\n");
+  WeirConfig config;
+  config.url = redis.url();
+  config.rest = "[auth]\nmode = \"passthrough\"\n";
+  WeirServer weir(config);
+  const std::vector<std::vector<std::vector<std::string>>> transactions = {
+      {{"AUTH", "reader", "pw"}},
+      {{"AUTH", "reader", "wrong"}},
+      {{"AUTH", "reader", "pw"}, {"AUTH", "default", "wrong"}, {"SET", "k", "v"}},
+      {{"HELLO", "2", "SETNAME", "n", "AUTH", "reader", "pw"}, {"ACL", "WHOAMI"}},
+      {{"AUTH", "reader", "pw"}, {"NOSUCH"}},
+  };
+  for (const auto& transaction : transactions) {
+    RawClient one(redis.port());
+    RawClient two(weir.port());
+    std::vector<std::vector<std::string>> requests = {{"MULTI"}};
+    requests.insert(requests.end(), transaction.begin(), transaction.end());
+    for (const char* after : {"EXEC", "MULTI", "DISCARD"}) requests.push_back({after});
+    requests.push_back({"ACL", "WHOAMI"});
+    requests.push_back({"SET", "k", "v"});
+    requests.push_back({"RESET"});
+    requests.push_back({"ACL", "WHOAMI"});
+    for (const auto& request : requests) {
+      EXPECT_EQ(Printable(Comparable({"HELLO"}, two.Command(request))),
+                Printable(Comparable({"HELLO"}, one.Command(request))))
+          << request[0] << " in a transaction of " << transaction.size();
+    }
+  }
+}
+
+// Which password was right nobody says, so a second one for the same user is refused at once.
+TEST(AuthTest, TwoPasswordsInATransaction) {
+  RedisServer redis;
+  WeirConfig config;
+  config.url = redis.url();
+  config.rest = "[auth]\nmode = \"passthrough\"\n";
+  WeirServer weir(config);
+  RawClient client(weir.port());
+  client.Command({"MULTI"});
+  EXPECT_EQ(client.Command({"AUTH", "default", "one"}), "+QUEUED\r\n");
+  EXPECT_EQ(client.Command({"AUTH", "default", "one"}), "+QUEUED\r\n");
+  EXPECT_EQ(client.Command({"AUTH", "default", "two"}),
+            "-ERR weir: 'auth' is not possible inside MULTI\r\n");
+  EXPECT_EQ(client.Text({"EXEC"}), "-EXECABORT Transaction discarded because of previous errors.");
+}
+
+// A client's password was changed after it had authenticated. Its next MULTI needs a connection of
+// its own, which Redis refused; weir then tried again and again, and the client waited for ever.
+TEST(AuthTest, AConnectionOfItsOwnThatIsRefused) {
+  RedisServer redis;
+  RawClient control(redis.port());
+  control.Command({"ACL", "SETUSER", "reader", "on", ">pw", "~*", "+@all"});
+  WeirConfig config;
+  config.url = redis.url();
+  config.rest = "[auth]\nmode = \"passthrough\"\n";
+  WeirServer weir(config);
+  RawClient client(weir.port());
+  ASSERT_EQ(client.Command({"AUTH", "reader", "pw"}), "+OK\r\n");
+  ASSERT_EQ(client.Command({"GET", "k"}), "$-1\r\n");
+  control.Command({"ACL", "SETUSER", "reader", "resetpass", ">new"});
+  for (int i = 0; i < 3; ++i) {
+    const std::string reply = client.Command({"MULTI"});
+    EXPECT_TRUE(reply.starts_with("-WRONGPASS ")) << reply;
+  }
+  EXPECT_EQ(client.Command({"AUTH", "reader", "new"}), "+OK\r\n");
+  EXPECT_EQ(client.Command({"MULTI"}), "+OK\r\n");
 }
 
 TEST(AuthTest, PasswordOfTheUrlOpensRedis) {

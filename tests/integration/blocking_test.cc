@@ -114,12 +114,63 @@ TEST_F(BlockingTest, AClientThatLeavesWithMoreInItsPipelineIsNoticed) {
   }
 }
 
+// Nothing was read from the client while it waited for an earlier reply, and what it had already
+// sent then blocked it: that it left was not noticed, and its command went on waiting for elements.
+// Found by random histories.
+TEST_F(BlockingTest, AClientThatLeavesWasNotBeingReadWhenItBlocked) {
+  WeirConfig config;
+  config.url = redis_.url();
+  config.workers = 1;
+  config.admin = true;
+  WeirServer weir(config);
+  RawClient client(weir.port());
+  ASSERT_EQ(client.Text({"PING"}), "PONG");
+  redis_.Pause();
+  client.Send(Encode({"SELECT", "5"}) + Encode({"BLPOP", "none", "0"}) + Encode({"SELECT", "6"}));
+  EXPECT_TRUE(Eventually([&] {
+    client.Send(Encode({"PING"}));
+    const std::string metrics = HttpGet(weir.admin_port(), "/metrics").body;
+    return metrics.find("\nweir_reads_paused_total") != std::string::npos &&
+           metrics.find("\nweir_reads_paused_total 0\n") == std::string::npos;
+  }));
+  redis_.Resume();
+  ASSERT_TRUE(Blocked("1"));
+  client.Close();
+  EXPECT_TRUE(Blocked("0"));
+}
+
 TEST_F(BlockingTest, InATransactionNothingBlocks) {
   RawClient client(weir_.port());
   client.Command({"MULTI"});
   EXPECT_EQ(client.Command({"BLPOP", "none", "0"}), "+QUEUED\r\n");
   EXPECT_EQ(client.Command({"XREAD", "BLOCK", "0", "STREAMS", "none", "$"}), "+QUEUED\r\n");
   EXPECT_EQ(client.Command({"EXEC"}), "*2\r\n*-1\r\n*-1\r\n");
+}
+
+// CLIENT UNBLOCK overtook what the same client had sent before it, and was overtaken by what it had
+// sent behind: whether the blocked client got the element was a matter of luck.
+TEST_F(BlockingTest, ClientUnblockKeepsItsPlaceInAPipeline) {
+  for (int i = 0; i < 20; ++i) {
+    RawClient blocked(weir_.port());
+    RawClient other(weir_.port());
+    const std::string id = blocked.Text({"CLIENT", "ID"});
+    const auto block = [&] {
+      blocked.Send(Encode({"BLPOP", "list", "0"}));
+      ASSERT_TRUE(Eventually([&] { return redis_.Info("clients", "blocked_clients") == "1"; }));
+    };
+    block();
+    other.Send(Encode({"RPUSH", "list", "v"}) + Encode({"CLIENT", "UNBLOCK", id}));
+    EXPECT_EQ(blocked.ReadFrame(), "*2\r\n" + Bulk("list") + Bulk("v"));
+    EXPECT_EQ(other.ReadFrame(), ":1\r\n");
+    EXPECT_EQ(other.ReadFrame(), ":0\r\n") << "it was blocked no more";
+    block();
+    other.Send(Encode({"CLIENT", "UNBLOCK", id}) + Encode({"CLIENT", "UNBLOCK", id, "ERROR"}) +
+               Encode({"RPUSH", "list", "v"}) + Encode({"DEL", "list"}));
+    EXPECT_EQ(blocked.ReadFrame(), "*-1\r\n");
+    for (const char* reply : {":1\r\n", ":0\r\n", ":1\r\n", ":1\r\n"}) {
+      EXPECT_EQ(other.ReadFrame(), reply);
+    }
+  }
 }
 
 TEST_F(BlockingTest, ClientUnblockById) {

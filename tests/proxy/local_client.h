@@ -44,6 +44,7 @@ class FakeClients : public ClientTable {
     unblocked_with_error = with_error;
     return id == blocked_id;
   }
+  int64_t OwnConnectionId(uint64_t) const override { return 0; }
 
   std::vector<ClientRow> rows;
   uint64_t blocked_id = 0;

@@ -39,8 +39,13 @@ class CommandGenerator {
 };
 
 // The reply to `args` with what may differ between two servers made equal: elements of sets and
-// hashes sorted, remaining times and cursors replaced.
+// hashes sorted, remaining times, cursors and the client's number replaced.
 std::string Comparable(const std::vector<std::string>& args, const std::string& reply);
+
+// Splits a frame that is an aggregate into its header and the frames of its elements. False: it is
+// none.
+bool SplitAggregate(const std::string& frame, std::string* header,
+                    std::vector<std::string>* elements);
 
 }  // namespace weir::harness
 

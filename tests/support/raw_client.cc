@@ -101,6 +101,19 @@ std::vector<std::string> RawClient::ReadFrames(size_t count) {
   return frames;
 }
 
+std::vector<std::string> RawClient::TakeFrames() {
+  while (!peer_closed_ && WaitFor(fd_.get(), POLLIN, 0)) Receive();
+  std::vector<std::string> frames;
+  size_t start = 0;
+  for (FrameEnd end; end.Find(std::string_view(received_).substr(start)); end = FrameEnd()) {
+    frames.push_back(received_.substr(start, end.size()));
+    start += end.size();
+  }
+  received_.erase(0, start);
+  if (peer_closed_) frames.emplace_back(kClosed);
+  return frames;
+}
+
 std::string RawClient::Command(const std::vector<std::string>& args) {
   Send(Encode(args));
   return ReadFrame();

@@ -37,6 +37,9 @@ class RawClient {
   // The bytes of the next reply; or those of an unfinished one followed by kTimedOut or kClosed.
   std::string ReadFrame();
   std::vector<std::string> ReadFrames(size_t count);
+  // The whole replies that have come, without waiting for more. Ends with kClosed if the peer has
+  // closed.
+  std::vector<std::string> TakeFrames();
   // Sends one request and reads one reply.
   std::string Command(const std::vector<std::string>& args);
   // The value of a string reply, "(nil)", or the error's whole line.
