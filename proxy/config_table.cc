@@ -41,8 +41,8 @@ constexpr ConfigKey kListener[] = {
 
 constexpr ConfigKey kUpstream[] = {
     {"url", FieldOf<&UpstreamConfig::url>(),
-     "redis://[user[:password]@]host[:port][/db], unix://path?db=N, or "
-     "redis+cluster://[user[:password]@]host:port[,host:port…].",
+     "redis://[user[:password]@]host[:port][/db], unix://path?db=N, or of a cluster "
+     "redis+cluster://host:port[,host:port…].",
      0, 0, nullptr, CheckUpstreamUrl},
     {"client_name", FieldOf<&UpstreamConfig::client_name>(),
      "The name that each link gives itself with CLIENT SETNAME; \"\" gives none.", 0, 0, nullptr,

@@ -26,6 +26,22 @@ PinEffect EffectOf(const CommandEntry* entry) {
   return entry == nullptr ? PinEffect::kNone : entry->effect;
 }
 
+// What makes no sense where a client sees one server, or cannot be had from several yet.
+std::string_view RefusalOf(const CommandEntry* entry) {
+  if (entry == nullptr || entry->spec == nullptr) return {};
+  const std::string_view name = entry->spec->name;
+  if (name == "asking" || name == "readonly" || name == "readwrite") {
+    return "-ERR This instance has cluster support disabled";
+  }
+  if (entry->effect == PinEffect::kTracking) {
+    return "-ERR weir: CLIENT TRACKING is not possible on a cluster yet";
+  }
+  if (entry->effect == PinEffect::kMonitor) {
+    return "-ERR weir: MONITOR is not possible on a cluster yet";
+  }
+  return {};
+}
+
 bool FitsArity(const CommandEntry* entry, const ParsedRequest& parsed) {
   return entry != nullptr && entry->spec != nullptr &&
          entry->spec->ArityAllows(parsed.argc_declared);
@@ -153,6 +169,10 @@ void Dispatcher::DetourUnsent(Request* request, const Link& link, Chunk* chunk,
 std::optional<bool> Dispatcher::PerformInCluster(const Plan& plan, const Input& input) {
   if (!SettleRoutes()) return false;
   Routes& routes = *session_.routes_;
+  if (plan.kind == PlanKind::kPinned) [[unlikely]] {
+    const std::string_view refusal = RefusalOf(plan.entry);
+    if (!refusal.empty() && routes.multi == nullptr) return Refuse(plan.entry, refusal, input);
+  }
   if (routes.multi != nullptr) [[unlikely]]
     return PerformDeferred(plan, input);
   if (session_.own_link_ != nullptr) [[unlikely]] {

@@ -84,7 +84,9 @@ bool Dispatcher::Perform(const Plan& plan, const Input& input) {
       }
       return AnswerLocally(plan, input);
     case PlanKind::kSubscribe:
-      if (ConcernsInvalidations(input.parsed)) return SendOwn(plan, input);
+      if (session_.routes_ == nullptr && ConcernsInvalidations(input.parsed)) {
+        return SendOwn(plan, input);
+      }
       return Subscribe(plan, input);
     case PlanKind::kReject:
       worker_.context().stats.requests_denied.Add();

@@ -73,6 +73,7 @@ void Session::JoinRoute(Request& request, Link* link) {
   route.link = link;
   ++route.in_flight;
   request.routed = true;
+  if (request.entry != nullptr && request.entry->is_write) routes_->last_write = link->key().node;
 }
 
 void Session::LeaveRoute(Request& request) {
