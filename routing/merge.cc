@@ -161,7 +161,7 @@ std::string Concatenate(Replies replies) {
   return merged;
 }
 
-std::string InKeyOrder(const Split& split, Replies replies) {
+std::string InKeyOrder(const KeySplit& split, Replies replies) {
   std::vector<std::string_view> elements(split.unit_total());
   size_t bytes = 0;
   for (size_t part = 0; part < replies.size(); ++part) {

@@ -25,9 +25,9 @@ struct MergeInput {
   Merge merge = Merge::kFirst;
   // One whole reply of each part, or an error line with its CRLF that weir has instead. Not empty.
   absl::Span<const std::string_view> replies;
-  const Split* split = nullptr;  // of a split command: `replies` are in the order of its parts
-  bool changes_data = false;     // a write, or what changes nodes: tell what was done
-  uint64_t random = 0;           // kRandomKey: any number
+  const KeySplit* split = nullptr;  // of a split command: `replies` are in the order of its parts
+  bool changes_data = false;        // a write, or what changes nodes: tell what was done
+  uint64_t random = 0;              // kRandomKey: any number
 };
 
 // Always one whole reply. If the parts' replies do not fit together (an array where others say an

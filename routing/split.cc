@@ -11,7 +11,7 @@ namespace {
 
 // Which part each unit belongs to; makes the parts, in the order of their first units.
 absl::InlinedVector<uint32_t, 16> AssignToParts(const Topology& topology, const ArgList& args,
-                                                Split* split, uint32_t units) {
+                                                KeySplit* split, uint32_t units) {
   absl::InlinedVector<uint32_t, 16> part_of;
   absl::flat_hash_map<uint16_t, uint32_t> part_by_slot;
   for (uint32_t unit = 0; unit < units; ++unit) {
@@ -41,8 +41,8 @@ std::vector<uint32_t> OrderByNode(const std::vector<SplitPart>& parts) {
 
 }  // namespace
 
-Split MakeSplit(const CommandSpec& spec, const Topology& topology, const ArgList& args) {
-  Split split;
+KeySplit MakeSplit(const CommandSpec& spec, const Topology& topology, const ArgList& args) {
+  KeySplit split;
   split.head_args = static_cast<uint32_t>(spec.key_specs[0].index);
   split.args_per_unit = static_cast<uint32_t>(spec.key_specs[0].key_step);
   const uint32_t units = (args.size() - split.head_args) / split.args_per_unit;
@@ -68,7 +68,8 @@ Split MakeSplit(const CommandSpec& spec, const Topology& topology, const ArgList
   return split;
 }
 
-void AppendPart(std::string* out, const ArgList& args, const Split& split, const SplitPart& part) {
+void AppendPart(std::string* out, const ArgList& args, const KeySplit& split,
+                const SplitPart& part) {
   AppendRequestHeader(out, split.head_args + uint64_t{part.unit_count} * split.args_per_unit);
   for (uint32_t i = 0; i < split.head_args; ++i) AppendRequestArg(out, args[i]);
   for (const uint32_t unit : split.units_of(part)) {

@@ -1,4 +1,4 @@
-// Split: one command over keys of several slots, as one command for each slot.
+// KeySplit: one command over keys of several slots, as one command for each slot.
 //
 // A node of a cluster refuses a command whose keys are in several slots, even if it serves them
 // all (CROSSSLOT). So there is one part for each slot; parts of the same node follow each other, so
@@ -25,12 +25,12 @@ namespace weir {
 struct SplitPart {
   NodeIndex node = kNoNode;  // kNoNode: the slot is not served
   uint16_t slot = 0;
-  uint32_t first_unit = 0;  // into Split::units
+  uint32_t first_unit = 0;  // into KeySplit::units
   uint32_t unit_count = 0;
 };
 
 // A unit is a key with what belongs to it: one argument for MGET, two for MSET.
-struct Split {
+struct KeySplit {
   uint32_t head_args = 1;  // arguments before the first unit, the same for each part
   uint32_t args_per_unit = 1;
   std::vector<uint32_t> units;  // each unit's place among the units of the request, part after part
@@ -44,10 +44,11 @@ struct Split {
 
 // REQUIRES: a plan of kind kSplit was made for these arguments and this topology. Linear in the
 // number of keys.
-Split MakeSplit(const CommandSpec& spec, const Topology& topology, const ArgList& args);
+KeySplit MakeSplit(const CommandSpec& spec, const Topology& topology, const ArgList& args);
 
 // Appends the part's request in RESP.
-void AppendPart(std::string* out, const ArgList& args, const Split& split, const SplitPart& part);
+void AppendPart(std::string* out, const ArgList& args, const KeySplit& split,
+                const SplitPart& part);
 
 }  // namespace weir
 

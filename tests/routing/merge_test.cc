@@ -99,7 +99,8 @@ class KeyOrderTest : public ::testing::Test {
   }
   // What the parts of a MGET answer if each key's value is "<key>".
   std::string MergedMget(const std::vector<std::string_view>& args, int failing_unit = -1) {
-    const Split split = MakeSplit(*CommandTable::BuiltIn()->Find("mget"), *Halves(), ArgList(args));
+    const KeySplit split =
+        MakeSplit(*CommandTable::BuiltIn()->Find("mget"), *Halves(), ArgList(args));
     std::vector<std::string> texts;
     for (const SplitPart& part : split.parts) {
       std::string& text = texts.emplace_back("*" + std::to_string(part.unit_count) + "\r\n");
@@ -129,7 +130,8 @@ TEST_F(KeyOrderTest, TheFirstKeysErrorIsHeard) {
 
 TEST_F(KeyOrderTest, ANodeThatGivesTooFewIsNotBelieved) {
   const std::vector<std::string_view> args = {"MGET", "a", "b"};
-  const Split split = MakeSplit(*CommandTable::BuiltIn()->Find("mget"), *Halves(), ArgList(args));
+  const KeySplit split =
+      MakeSplit(*CommandTable::BuiltIn()->Find("mget"), *Halves(), ArgList(args));
   const Replies replies = {"*1\r\n$1\r\n1\r\n", "*0\r\n"};
   EXPECT_EQ(
       MergeReplies({.merge = Merge::kKeyOrder, .replies = replies, .split = &split}).substr(0, 10),

@@ -28,7 +28,7 @@ std::shared_ptr<const Topology> ThreeNodes() {
   return Topology::Cluster({{.id = "x"}, {.id = "y"}, {.id = "z"}}, slots, 1);
 }
 
-std::string Wire(const Args& args, const Split& split, const SplitPart& part) {
+std::string Wire(const Args& args, const KeySplit& split, const SplitPart& part) {
   std::string wire;
   AppendPart(&wire, ArgList(args), split, part);
   return wire;
@@ -36,7 +36,7 @@ std::string Wire(const Args& args, const Split& split, const SplitPart& part) {
 
 class SplitTest : public ::testing::Test {
  protected:
-  Split Make(const Args& args) {
+  KeySplit Make(const Args& args) {
     return MakeSplit(*CommandTable::BuiltIn()->Find(args[0]), *topology_, ArgList(args));
   }
   std::shared_ptr<const Topology> topology_ = ThreeNodes();
@@ -45,7 +45,7 @@ class SplitTest : public ::testing::Test {
 TEST_F(SplitTest, APartForEachSlotInOrder) {
   // foo and {foo}x share a slot.
   const Args args = {"MGET", "foo", "bar", "{foo}x", "{bar}y", "foo"};
-  const Split split = Make(args);
+  const KeySplit split = Make(args);
   ASSERT_EQ(split.parts.size(), 2U);
   EXPECT_EQ(split.parts[0].slot, KeySlot("foo"));
   EXPECT_EQ(split.parts[1].slot, KeySlot("bar"));
@@ -57,7 +57,7 @@ TEST_F(SplitTest, APartForEachSlotInOrder) {
 
 TEST_F(SplitTest, ValuesGoWithTheirKeys) {
   const Args args = {"mset", "foo", "1", "bar", "2", "foo", "3"};
-  const Split split = Make(args);
+  const KeySplit split = Make(args);
   ASSERT_EQ(split.parts.size(), 2U);
   EXPECT_EQ(Wire(args, split, split.parts[0]),
             "*5\r\n$4\r\nmset\r\n$3\r\nfoo\r\n$1\r\n1\r\n$3\r\nfoo\r\n$1\r\n3\r\n");
@@ -65,7 +65,7 @@ TEST_F(SplitTest, ValuesGoWithTheirKeys) {
 }
 
 TEST_F(SplitTest, ASlotThatNobodyServesIsAPartToo) {
-  const Split split = Make({"DEL", "foo", "nowhere"});
+  const KeySplit split = Make({"DEL", "foo", "nowhere"});
   ASSERT_EQ(split.parts.size(), 2U);
   EXPECT_EQ(split.parts[1].node, kNoNode);
 }
@@ -80,7 +80,7 @@ TEST_F(SplitTest, RandomOnesAreWhole) {
     }
     Args args = {"TOUCH"};
     args.insert(args.end(), keys.begin(), keys.end());
-    const Split split = Make(args);
+    const KeySplit split = Make(args);
     std::vector<uint32_t> all(split.units);
     std::sort(all.begin(), all.end());
     std::vector<uint32_t> expected(count);
