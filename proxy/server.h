@@ -59,6 +59,7 @@ class Server final : public AdminSource {
   SubscriptionCounts& subscription_counts(size_t upstream) { return *counts_[upstream]; }
   void ReportNode(const std::string& upstream, const std::string& node, bool up,
                   const std::string& cause);
+  std::vector<NodeStates::State> node_states() const { return nodes_.All(); }
   // A worker has reason to think that another node serves a slot than it knew.
   void RefreshTopology(size_t upstream);
   void AddMetrics(std::shared_ptr<const MetricsSource> source);

@@ -43,12 +43,12 @@ std::string Server::InfoText(int worker) {
       Concat("# Weir\r\nweir_version:", WEIR_VERSION, "\r\nweir_process_id:", ::getpid(),
              "\r\nweir_uptime_in_seconds:", (uv_hrtime() - started_ns_) / 1'000'000'000,
              "\r\nweir_workers:", workers_.size(), "\r\nweir_worker:", worker, "\r\n");
-  text +=
-      Concat("weir_clients:", clients, "\r\nweir_clients_by_worker:", by_worker,
-             "\r\nweir_clients_max:", config_.limits.clients_max,
-             "\r\nweir_clients_accepted:", accepted, "\r\nweir_requests_in_flight:", in_flight,
-             "\r\nweir_requests_timed_out:", timed_out, "\r\nweir_requests_unknown:", unknown,
-             "\r\nweir_requests_redirected:", redirected, "\r\nweir_requests_retried:", retried, "\r\nweir_requests_denied:", denied, "\r\n");
+  text += Concat("weir_clients:", clients, "\r\nweir_clients_by_worker:", by_worker,
+                 "\r\nweir_clients_max:", config_.limits.clients_max,
+                 "\r\nweir_clients_accepted:", accepted, "\r\nweir_requests_in_flight:", in_flight,
+                 "\r\nweir_requests_timed_out:", timed_out, "\r\nweir_requests_unknown:", unknown,
+                 "\r\nweir_requests_redirected:", redirected, "\r\nweir_requests_retried:", retried,
+                 "\r\nweir_requests_denied:", denied, "\r\n");
   text +=
       Concat("weir_pinned:transaction=", pinned[0], ",watch=", pinned[1], ",blocked=", pinned[2],
              ",tracking=", pinned[3], ",monitor=", pinned[4], ",other=", pinned[5], "\r\n");

@@ -110,6 +110,9 @@ class Worker final : public Host, public Hold::Target {
               std::function<void(ClientTable&, std::string*)> visit);
   std::string InfoText();
   std::vector<std::string> Explain(Session& session, const std::vector<std::string_view>& args);
+  // WEIR HEALTH, TOPOLOGY and UPSTREAMS; see LocalContext::report.
+  std::optional<std::vector<std::string>> Report(const Session& session, LocalCommand what,
+                                                 std::string_view upstream);
 
   // ---- Hold::Target
   void Resume(uint64_t ticket) override;

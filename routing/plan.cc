@@ -175,7 +175,7 @@ Plan MakeUnsharedPlan(const CommandEntry& entry, const Topology& topology, const
     return plan;
   }
   if (topology.is_replicated()) {
-    plan.node = topology.primaries().front();
+    plan.node = FirstPrimary(topology);
     plan.slot = 0;
     return plan;
   }
@@ -189,7 +189,13 @@ Plan MakeUnsharedPlan(const CommandEntry& entry, const Topology& topology, const
 }
 
 Plan MakeClusterPlan(const CommandEntry* entry, const Topology& topology, const ArgList& args) {
-  if (topology.is_replicated()) return PlanForSlot(entry, topology, 0);
+  if (topology.is_replicated()) {
+    return {.kind = PlanKind::kSingle,
+            .node = FirstPrimary(topology),
+            .slot = 0,
+            .entry = entry,
+            .reason = {}};
+  }
   if (entry != nullptr && entry->only_key != 0 && entry->only_key < args.size()) [[likely]] {
     return PlanForSlot(entry, topology, topology.SlotOf(args[entry->only_key]));
   }

@@ -76,6 +76,15 @@ absl::Status ReadSentinelMaster(const Reply& reply, const AddressMap* map, Senti
   return absl::OkStatus();
 }
 
+absl::Status ReadSentinelAddress(const Reply& reply, const AddressMap* map, SentinelView* view) {
+  if (reply.elements.size() != 2 ||
+      !ReadAddress(reply.elements[0].string, reply.elements[1].string, &view->primary)) {
+    return Malformed("GET-MASTER-ADDR-BY-NAME", "its address");
+  }
+  view->primary = Mapped(map, std::move(view->primary));
+  return absl::OkStatus();
+}
+
 absl::Status ReadSentinelReplicas(const Reply& reply, const AddressMap* map, SentinelView* view) {
   if (!reply.is(Reply::Type::kArray) || reply.elements.size() > kSentinelNodesMax) {
     return Malformed("REPLICAS", "a list of at most 1024 replicas");

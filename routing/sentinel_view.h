@@ -34,6 +34,9 @@ struct SentinelView {
 // Each reads one reply into the view. INVALID_ARGUMENT says what was not as expected. `map`, which
 // may be null, is applied to what is said of data nodes, not to sentinels.
 absl::Status ReadSentinelMaster(const Reply& reply, const AddressMap* map, SentinelView* view);
+// Of SENTINEL GET-MASTER-ADDR-BY-NAME: during a failover already the promoted replica, of which
+// SENTINEL MASTER only tells once it is over. Read after that.
+absl::Status ReadSentinelAddress(const Reply& reply, const AddressMap* map, SentinelView* view);
 absl::Status ReadSentinelReplicas(const Reply& reply, const AddressMap* map, SentinelView* view);
 absl::Status ReadSentinelSentinels(const Reply& reply, SentinelView* view);
 

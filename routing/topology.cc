@@ -75,14 +75,16 @@ std::shared_ptr<const Topology> Topology::Sharded(std::vector<Node> nodes, Ketam
 
 std::shared_ptr<const Topology> Topology::Replicated(std::vector<Node> nodes, uint64_t version) {
   std::shared_ptr<Topology> topology(new Topology);
-  nodes.front().role = NodeRole::kPrimary;
-  nodes.front().primary = kNoNode;
+  if (!nodes.empty()) {
+    nodes.front().role = NodeRole::kPrimary;
+    nodes.front().primary = kNoNode;
+  }
   for (size_t i = 1; i < nodes.size(); ++i) {
     nodes[i].role = NodeRole::kReplica;
     nodes[i].primary = 0;
   }
   topology->nodes_ = std::move(nodes);
-  topology->slots_.assign(kSlotCount, 0);
+  topology->slots_.assign(kSlotCount, topology->nodes_.empty() ? kNoNode : 0);
   topology->version_ = version;
   topology->replicated_ = true;
   topology->Index();

@@ -58,8 +58,8 @@ class Topology {
   // a command. REQUIRES: at most 16,384 nodes.
   static std::shared_ptr<const Topology> Sharded(std::vector<Node> nodes, Ketama ketama);
   // One primary that serves every key, and its replicas. It has one slot, 0, so that any keys may
-  // stand together in a command; the map gives it all 16,384. REQUIRES: nodes.front() is the
-  // primary.
+  // stand together in a command; the map gives it all 16,384. The primary is nodes.front(); no
+  // nodes: nobody is known yet.
   static std::shared_ptr<const Topology> Replicated(std::vector<Node> nodes, uint64_t version);
   // The same with one slot at another node, as a MOVED says. REQUIRES: not is_single(), node is of
   // nodes(), slot < 16384.

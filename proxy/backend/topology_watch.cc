@@ -30,7 +30,7 @@ size_t CountServed(const Topology& topology) {
 
 TopologyWatch::TopologyWatch(LoopContext* context, Upstream* upstream,
                              const AddressMap* address_map, OnTopology on_topology, OnNode on_node,
-                             std::function<void(const std::string&)> on_round)
+                             OnRound on_round)
     : context_(context),
       upstream_(upstream),
       address_map_(address_map),

@@ -350,6 +350,9 @@ LocalContext Dispatcher::MakeLocalContext(const Input& input) {
   context.explain = [this](const std::vector<std::string_view>& args) {
     return worker_.Explain(session_, args);
   };
+  context.report = [this](LocalCommand what, std::string_view name) {
+    return worker_.Report(session_, what, name);
+  };
   return context;
 }
 

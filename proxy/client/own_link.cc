@@ -73,7 +73,10 @@ bool NotInTransaction(const CommandEntry& entry, AuthMode auth) {
   switch (entry.local) {
     case LocalCommand::kWeir:
     case LocalCommand::kWeirExplain:
+    case LocalCommand::kWeirHealth:
     case LocalCommand::kWeirHelp:
+    case LocalCommand::kWeirTopology:
+    case LocalCommand::kWeirUpstreams:
     case LocalCommand::kClientKill:
     case LocalCommand::kClientUnblock:
     case LocalCommand::kClientReply:

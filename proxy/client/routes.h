@@ -81,7 +81,10 @@ struct Routes {
   // So that they are looked up again: the nodes, or what the client is, have changed.
   void ReleaseGroups();
 
-  uint64_t epoch = 0;    // of the map by which all in flight was sent
+  uint64_t epoch = 0;  // of the map by which all in flight was sent
+  uint32_t away = 0;   // requests in flight that read from others than primaries
+  uint64_t wrote_ms =
+      0;  // when the client last sent, or heard of, what may write; on the loop's clock
   bool scripts = false;  // what is in flight is on links for scripts
   std::vector<Route> by_node;
   std::deque<Detour> detours;

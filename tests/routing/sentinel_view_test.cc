@@ -45,6 +45,17 @@ TEST(SentinelViewTest, ReadsThePrimary) {
   EXPECT_FALSE(ReadSentinelMaster(Entry({"ip", "h", "port", "0"}), nullptr, &view).ok());
 }
 
+TEST(SentinelViewTest, TheAddressIsThatOfThePromotedReplica) {
+  SentinelView view = {.primary = {"old", 1}};
+  ASSERT_TRUE(
+      ReadSentinelAddress(*ParseReply("*2\r\n$3\r\nnew\r\n$4\r\n6380\r\n"), nullptr, &view).ok());
+  EXPECT_EQ(view.primary, (HostPort{"new", 6380}));
+  for (const std::string bytes : {"*-1\r\n", "*1\r\n$1\r\nh\r\n", "+x\r\n",
+                                  "*2\r\n$1\r\nh\r\n$1\r\n0\r\n", "*2\r\n$0\r\n\r\n$1\r\n1\r\n"}) {
+    EXPECT_FALSE(ReadSentinelAddress(*ParseReply(bytes), nullptr, &view).ok()) << bytes;
+  }
+}
+
 TEST(SentinelViewTest, ReadsReplicasAndTheirHealth) {
   SentinelView view;
   AddressMap map;
