@@ -268,6 +268,15 @@ TEST(ClusterViewTest, TheFailedOneOfTwoPrimariesServesNothing) {
   EXPECT_EQ(view->nodes[view->slots[0]].id, "new");
 }
 
+// Found by the fuzzer: two nodes of one name made two places for it, and which of them was meant
+// depended on who looked.
+TEST(ClusterViewTest, TwoNodesOfOneNameAreTheFirst) {
+  const auto view = ViewOfShards({Shard({0, 9}, {{"a", "h", "master", "online", 1}}),
+                                  Shard({10, 19}, {{"a", "h", "master", "online", 2}})});
+  EXPECT_THAT(Addresses(*view), ElementsAre("h:1"));
+  EXPECT_THAT(Runs(*view), ElementsAre("0-19"));
+}
+
 TEST(ClusterViewTest, ASlotStaysWithWhomClaimsItFirst) {
   const ClusterView view = ViewOfSlots(
       "*2\r\n*3\r\n:0\r\n:9\r\n*3\r\n$1\r\na\r\n:1\r\n$1\r\na\r\n"
