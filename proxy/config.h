@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "plugins/plugin_config.h"
+#include "routing/read_policy.h"
 
 namespace weir {
 
@@ -46,9 +47,15 @@ struct UpstreamConfig {
   int64_t batch_round_trip_max_us = 500;       // 0: requests never wait to be batched
   int64_t tcp_keepalive_s = 60;                // 0: off
   SubscriberLoss on_subscriber_loss = SubscriberLoss::kResubscribe;
-  // Of a cluster:
-  int64_t redirects_max = 16;       // times that one request is sent again, for whatever reason
-  int64_t retry_budget_ms = 10000;  // the longest that one request waits to be sent again
+  std::string sentinel_user;      // "": the sentinels' default user
+  std::string sentinel_password;  // "": none; may be secret: never log it
+  // Of several nodes:
+  std::string hash_tag = "{}";  // of sharded servers: two characters, or "" for none
+  ReadFrom read_from = ReadFrom::kPrimary;
+  int64_t read_your_writes_ms = 1000;  // 0: off
+  std::string availability_zone;       // weir's own
+  int64_t redirects_max = 16;          // times that one request is sent again, for whatever reason
+  int64_t retry_budget_ms = 10000;     // the longest that one request waits to be sent again
   int64_t topology_refresh_interval_ms = 10000;  // 0: only when something is wrong
   std::vector<std::string> address_map;          // "host:port=host:port"; checked
 };

@@ -42,14 +42,19 @@ absl::Status CheckUnixMode(const std::string& mode) {
   return good ? absl::OkStatus() : Unexpected("permissions in octal, as in \"0700\"", mode);
 }
 
+absl::Status CheckHashTag(const std::string& tag) {
+  if (tag.empty() || tag.size() == 2) return absl::OkStatus();
+  return Unexpected("two characters such as \"{}\", or none", tag);
+}
+
 absl::Status CheckUpstreamUrl(const std::string& text) {
   const absl::StatusOr<UpstreamUrl> url = ParseUpstreamUrl(text);
   if (!url.ok()) return url.status();
-  const bool spoken = url->kind == UpstreamKind::kSingle || url->kind == UpstreamKind::kCluster;
-  if (spoken && !url->tls) return absl::OkStatus();
-  return InvalidArgument(
-      Concat("not yet: weir cannot speak ", std::string_view(text).substr(0, text.find(':')),
-             ":// in this release, only redis://, unix:// and redis+cluster://"));
+  if (!url->tls) return absl::OkStatus();
+  return InvalidArgument(Concat("not yet: weir cannot speak ",
+                                std::string_view(text).substr(0, text.find(':')),
+                                ":// in this release, which needs TLS: leave the second \"s\" of "
+                                "\"rediss\" away"));
 }
 
 absl::Status CheckAddressMapping(const std::string& mapping) {

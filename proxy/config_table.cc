@@ -41,8 +41,9 @@ constexpr ConfigKey kListener[] = {
 
 constexpr ConfigKey kUpstream[] = {
     {"url", FieldOf<&UpstreamConfig::url>(),
-     "redis://[user[:password]@]host[:port][/db], unix://path?db=N, or "
-     "redis+cluster://[user[:password]@]host:port[,host:port…].",
+     "redis://[user[:password]@]host[:port][/db], unix://path?db=N, redis://primary,replica,…, "
+     "redis+cluster://node,node,…, redis+sentinel://sentinel,sentinel,…/primary-name[/db] or "
+     "redis+sharded://server,server,…[/db].",
      0, 0, nullptr, CheckUpstreamUrl},
     {"client_name", FieldOf<&UpstreamConfig::client_name>(),
      "The name that each link gives itself with CLIENT SETNAME; \"\" gives none.", 0, 0, nullptr,
@@ -86,20 +87,41 @@ constexpr ConfigKey kUpstream[] = {
      "When the connection breaks on which weir subscribes: subscribe again and count the gap, or "
      "close the clients.",
      0, 0, "resubscribe|close"},
+    {"hash_tag", FieldOf<&UpstreamConfig::hash_tag>(),
+     "Of sharded servers: what stands between these two characters in a key places it; \"\" is the "
+     "whole key always.",
+     0, 0, nullptr, CheckHashTag},
+    {"read_from", FieldOf<&UpstreamConfig::read_from>(),
+     "Of several nodes: where reads go. \"nearest\" is by round trip, \"zone\" by "
+     "availability_zone.",
+     0, 0, "primary|replica|prefer-replica|any|nearest|zone"},
+    {"read_your_writes_ms", FieldOf<&UpstreamConfig::read_your_writes_ms>(),
+     "With read_from: for how long after a client has written its reads go to the primary; 0 is "
+     "not at all.",
+     0, kHourMs},
+    {"availability_zone", FieldOf<&UpstreamConfig::availability_zone>(),
+     "With read_from = \"zone\": the zone that weir is in.", 0, 0},
+    {"sentinel_user", FieldOf<&UpstreamConfig::sentinel_user>(),
+     "Who weir is to the sentinels; \"\" is their default user. The URL's user is the data nodes'.",
+     0, 0},
+    {"sentinel_password", FieldOf<&UpstreamConfig::sentinel_password>(),
+     "The password for the sentinels; \"\" sends none.", 0, 0},
     {"redirects_max", FieldOf<&UpstreamConfig::redirects_max>(),
-     "Of a cluster: how often one request is sent again, for all causes together (MOVED, ASK, "
+     "Of several nodes: how often one request is sent again, for all causes together (MOVED, ASK, "
      "TRYAGAIN, CLUSTERDOWN, …).",
      1, 1000},
     {"retry_budget_ms", FieldOf<&UpstreamConfig::retry_budget_ms>(),
-     "Of a cluster: how long one request may wait to be sent again, as during a failover; 0 lets "
+     "Of several nodes: how long one request may wait to be sent again, as during a failover; 0 "
+     "lets "
      "none wait.",
      0, kHourMs},
     {"topology_refresh_interval_ms", FieldOf<&UpstreamConfig::topology_refresh_interval_ms>(),
-     "Of a cluster: how often its nodes are asked who serves which slots, besides at once when "
+     "Of a cluster or sentinels: how often they are asked who serves what, besides at once when "
      "something is wrong; 0 is only then.",
      0, kDayMs},
     {"address_map", FieldOf<&UpstreamConfig::address_map>(),
-     "Of a cluster: where weir finds what nodes call by another address, behind NAT for example: "
+     "Of a cluster or sentinels: where weir finds what nodes call by another address, behind NAT "
+     "for example: "
      "\"10.0.0.1:6379=192.0.2.1:7000\", or a host alone for all its ports.",
      0, 0, nullptr, CheckAddressMapping},
 };

@@ -29,12 +29,20 @@ size_t CountWorkers(int64_t configured) {
 }
 
 // What is known of an upstream before anybody has answered: where its nodes, or some of them, are.
-std::shared_ptr<const Topology> FirstTopology(const UpstreamUrl& url) {
+std::shared_ptr<const Topology> FirstTopology(const UpstreamUrl& url, std::string_view hash_tag) {
   std::vector<Node> nodes;
   for (const UpstreamUrl::Endpoint& endpoint : url.endpoints) {
     nodes.push_back(Node{.host = endpoint.host, .port = endpoint.port});
   }
+  // Sentinels serve no keys, and which of several servers is the primary is to be seen.
+  if (url.kind == UpstreamKind::kSentinel) return Topology::Replicated({}, 0);
+  if (url.kind == UpstreamKind::kSingle && nodes.size() > 1) return Topology::Replicated({}, 0);
   if (url.kind == UpstreamKind::kSingle) return Topology::Single(std::move(nodes[0]));
+  if (url.kind == UpstreamKind::kSharded) {
+    std::vector<Ketama::Server> servers;
+    for (const Node& node : nodes) servers.push_back({.name = KetamaName(node.host, node.port)});
+    return Topology::Sharded(std::move(nodes), Ketama(servers, hash_tag));
+  }
   return Topology::Cluster(std::move(nodes), std::vector<NodeIndex>(kSlotCount, kNoNode), 0);
 }
 
@@ -89,7 +97,7 @@ absl::Status Server::Prepare() {
     if (!url.ok()) return url.status();
     auto snapshot = std::make_shared<UpstreamSnapshot>();
     snapshot->routing = routing;
-    snapshot->topology = FirstTopology(*url);
+    snapshot->topology = FirstTopology(*url, upstream.hash_tag);
     snapshots.push_back(std::move(snapshot));
     urls_.push_back(*std::move(url));
     standstills_.emplace_back();

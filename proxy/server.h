@@ -63,6 +63,7 @@ class Server final : public AdminSource {
                   const std::string& cause);
   // The upstream's server may not be what it was: `reconnected` to, or it says so itself.
   void LookAgain(size_t upstream, bool reconnected);
+  std::vector<NodeStates::State> node_states() const { return nodes_.All(); }
   // A worker has reason to think that another node serves a slot than it knew.
   void RefreshTopology(size_t upstream);
   void AddMetrics(std::shared_ptr<const MetricsSource> source);

@@ -54,6 +54,7 @@ Worker::Worker(Server* server, int index,
                  const std::string& cause) { server->ReportNode(upstream, node, up, cause); },
         [server, i] { server->LookAgain(i, true); }));
     if (!upstreams_.back()->is_cluster()) continue;
+    upstreams_.back()->ConfirmPrimaries();
     upstreams_.back()->SetOnRefreshWanted(
         [server, i](std::string_view) { server->RefreshTopology(i); });
     for (const std::string& mapping : config_.upstreams[i].address_map) {
@@ -137,7 +138,10 @@ void Worker::InitConversation(Conversation& conversation, int listener) {
 LinkKey Worker::KeyOf(const Conversation& conversation, int listener) {
   Upstream& upstream = UpstreamOf(listener);
   LinkKey key = upstream.BaseKey();
-  if (upstream.is_cluster()) key.node = upstream.map().Steady(conversation.id);
+  // What has no key goes to one of the nodes; of servers that know nothing of each other always to
+  // the same, so that PUBLISH finds who subscribes.
+  const bool sharded = upstream.url().kind == UpstreamKind::kSharded;
+  if (upstream.is_cluster()) key.node = upstream.map().Steady(sharded ? 0 : conversation.id);
   key.protocol_version = conversation.protocol_version;
   key.db = conversation.db;
   key.no_touch = conversation.names != nullptr && conversation.names->no_touch;
@@ -261,7 +265,11 @@ void Worker::OnTick() {
     if (!session->closed()) session->SweepSlowReader(now_ms);
   }
   RelieveMemory();
-  for (const auto& upstream : upstreams_) upstream->RelieveBusyLinks();
+  for (const auto& upstream : upstreams_) {
+    upstream->RelieveBusyLinks();
+    upstream->CloseDoubted();
+    upstream->UpdateReaders();
+  }
   subscribers_.OnTick(now_ms);
   if (now_ms - last_sweep_ms_ >= sweep_interval_ms_) {
     last_sweep_ms_ = now_ms;

@@ -120,6 +120,9 @@ class Worker final : public Host, public Hold::Target {
   void ForgetMonitor(size_t upstream);
   std::string InfoText();
   std::vector<std::string> Explain(Session& session, const std::vector<std::string_view>& args);
+  // WEIR HEALTH, TOPOLOGY and UPSTREAMS; see LocalContext::report.
+  std::optional<std::vector<std::string>> Report(const Session& session, LocalCommand what,
+                                                 std::string_view upstream);
 
   // ---- Hold::Target
   void Resume(uint64_t ticket) override;

@@ -8,9 +8,9 @@
 #include "proxy/client/session.h"
 #include "proxy/log.h"
 #include "proxy/server.h"
+#include "proxy/upstream_report.h"
 #include "proxy/worker.h"
 #include "routing/plan.h"
-#include "routing/slot.h"
 
 namespace weir {
 namespace {
@@ -80,7 +80,8 @@ void Worker::Call(int upstream, std::string_view key, std::string request,
                   std::function<void(std::string_view reply)> done) {
   Upstream& to = UpstreamByIndex(upstream);
   LinkKey at = to.BaseKey();
-  if (to.is_cluster() && !key.empty()) at.node = to.map().PrimaryOf(KeySlot(key));
+  if (to.is_cluster() && !key.empty())
+    at.node = to.map().PrimaryOf(to.snapshot().topology->SlotOf(key));
   LinkGroup* group = to.Hold(at);
   CallUpstream(&context(), &to, group, std::move(request), false, std::move(done));
   group->Release();
@@ -253,6 +254,25 @@ std::vector<std::string> Worker::Explain(Session& session,
     group->Release();
   }
   return lines;
+}
+
+std::optional<std::vector<std::string>> Worker::Report(const Session& session, LocalCommand what,
+                                                       std::string_view upstream) {
+  const std::vector<NodeStates::State> states = server_->node_states();
+  std::vector<ReportedUpstream> all;
+  for (const auto& each : upstreams_) {
+    all.push_back({&each->config(), &each->url(), each->snapshot().topology.get()});
+  }
+  if (what == LocalCommand::kWeirHealth) return ReportHealth(states);
+  if (what == LocalCommand::kWeirUpstreams) return ReportUpstreams(all, config_.listeners, states);
+  if (upstream.empty()) {
+    const auto own = static_cast<size_t>(UpstreamOf(session.listener_index()).index());
+    return ReportTopology(all[own], states);
+  }
+  for (const ReportedUpstream& each : all) {
+    if (each.config->name == upstream) return ReportTopology(each, states);
+  }
+  return std::nullopt;
 }
 
 }  // namespace weir

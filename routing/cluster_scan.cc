@@ -1,55 +1,46 @@
 #include "routing/cluster_scan.h"
 
+#include <algorithm>
 #include <charconv>
-#include <vector>
+#include <utility>
 
+#include "absl/container/inlined_vector.h"
 #include "resp/wire_text.h"
-#include "routing/slot.h"
 #include "routing/text.h"
 
 namespace weir {
 namespace {
 
 constexpr int kNodeCursorBits = 36;
-constexpr int kCheckBits = 13;
-constexpr int kMovedShift = kNodeCursorBits + kCheckBits;
-constexpr int kSlotShift = kMovedShift + 1;
-static_assert(kSlotShift + 14 == 64);
+constexpr int kCheckBits = 14;
+constexpr int kRankShift = kNodeCursorBits + kCheckBits;
+constexpr uint64_t kCheckMax = (uint64_t{1} << kCheckBits) - 1;
 
-// 1 to 8191: never 0, so that no cursor is 0 before the end.
-uint64_t CheckOf(uint64_t hash) { return 1 + hash % ((1 << kCheckBits) - 1); }
-
-uint64_t CheckOf(const Topology& topology, uint16_t slot, bool moved) {
-  return CheckOf(moved ? NodeHash(topology.node(topology.PrimaryOf(slot)))
-                       : topology.fingerprint());
-}
-
-uint64_t Encode(const Topology& topology, uint16_t slot, bool moved, uint64_t node_cursor) {
-  return uint64_t{slot} << kSlotShift | uint64_t{moved} << kMovedShift |
-         CheckOf(topology, slot, moved) << kNodeCursorBits | node_cursor;
-}
-
-// The first slot from `slot` on that a node serves; kSlotCount: none.
-uint32_t NextServed(const Topology& topology, uint32_t slot) {
-  while (slot < kSlotCount && topology.PrimaryOf(static_cast<uint16_t>(slot)) == kNoNode) ++slot;
-  return slot;
-}
-
-// Where the scan goes on once the node of this position is done; kSlotCount: nowhere.
-uint32_t NextNode(const Topology& topology, const ScanPosition& position) {
-  // Steady: nodes that serve a slot up to here were scanned. Moved: that is known of this one only.
-  std::vector<bool> done(topology.nodes().size(), false);
-  done[position.node] = true;
-  for (uint32_t slot = 0; !position.moved && slot <= position.slot; ++slot) {
-    const NodeIndex owner = topology.PrimaryOf(static_cast<uint16_t>(slot));
-    if (owner != kNoNode) done[owner] = true;
+// The primaries in the order in which they are scanned.
+class ScanOrder {
+ public:
+  explicit ScanOrder(const Topology& topology) {
+    for (const NodeIndex node : topology.primaries()) {
+      nodes_.emplace_back(NodeHash(topology.node(node)), node);
+    }
+    std::sort(nodes_.begin(), nodes_.end());
+    uint64_t hash = 0;
+    for (const auto& [of_node, node] : nodes_) hash = hash * 31 + of_node;
+    // Never 0, so that no cursor is 0 before the end.
+    check_ = 1 + hash % kCheckMax;
   }
-  for (uint32_t slot = position.slot + 1U; slot < kSlotCount; ++slot) {
-    const NodeIndex owner = topology.PrimaryOf(static_cast<uint16_t>(slot));
-    if (owner != kNoNode && !done[owner]) return slot;
+
+  size_t size() const { return nodes_.size(); }
+  NodeIndex node(size_t rank) const { return nodes_[rank].second; }
+  uint64_t check() const { return check_; }
+  uint64_t Cursor(uint64_t rank, uint64_t node_cursor) const {
+    return rank << kRankShift | check_ << kNodeCursorBits | node_cursor;
   }
-  return kSlotCount;
-}
+
+ private:
+  absl::InlinedVector<std::pair<uint64_t, NodeIndex>, 16> nodes_;
+  uint64_t check_ = 0;
+};
 
 constexpr std::string_view kTooLarge =
     "-ERR weir: a node's SCAN cursor has more than 36 bits, which cannot be carried through a "
@@ -72,30 +63,23 @@ std::optional<uint64_t> ParseScanCursor(std::string_view text) {
 }
 
 ScanPosition ResumeScan(uint64_t cursor, const Topology& topology) {
-  ScanPosition position;
-  const auto said = static_cast<uint32_t>(cursor >> kSlotShift);
-  const uint32_t slot = NextServed(topology, said);
-  if (slot == kSlotCount) return position;
-  position.slot = static_cast<uint16_t>(slot);
-  position.node = topology.PrimaryOf(position.slot);
-  if (cursor == 0) return position;
-  position.moved = (cursor >> kMovedShift & 1) != 0;
-  const uint64_t check = cursor >> kNodeCursorBits & ((1 << kCheckBits) - 1);
-  if (slot == said && check == CheckOf(topology, position.slot, position.moved)) {
-    position.node_cursor = cursor & kNodeCursorMax;
-  } else {
-    position.moved = true;
-  }
-  return position;
+  const ScanOrder order(topology);
+  if (order.size() == 0) return {};
+  const uint64_t rank = cursor >> kRankShift;
+  const uint64_t check = cursor >> kNodeCursorBits & kCheckMax;
+  if (check != order.check() || rank >= order.size()) return {.node = order.node(0)};
+  return {.node = order.node(rank),
+          .rank = static_cast<uint16_t>(rank),
+          .node_cursor = cursor & kNodeCursorMax};
 }
 
 std::optional<uint64_t> ContinueScan(const ScanPosition& position, uint64_t node_cursor,
                                      const Topology& topology) {
   if (node_cursor > kNodeCursorMax) return std::nullopt;
-  if (node_cursor != 0) return Encode(topology, position.slot, position.moved, node_cursor);
-  const uint32_t next = NextNode(topology, position);
-  if (next == kSlotCount) return 0;
-  return Encode(topology, static_cast<uint16_t>(next), position.moved, 0);
+  const ScanOrder order(topology);
+  if (node_cursor != 0) return order.Cursor(position.rank, node_cursor);
+  const uint64_t next = position.rank + uint64_t{1};
+  return next < order.size() ? order.Cursor(next, 0) : 0;
 }
 
 std::string RewriteScanReply(std::string_view reply, const ScanPosition& position,

@@ -1,26 +1,22 @@
 // ClusterScan: SCAN over all nodes of a cluster with one cursor of 64 bits and no memory.
 //
-// Each node is scanned whole, one after the other, in the order of the first slots that they serve.
-// The cursor that the client carries says how far it has come:
+// Each primary is scanned whole, one after the other, in the order of their NodeHash, in which
+// nothing but their coming and going makes a change. The cursor that the client carries says how
+// far it has come:
 //
-//   63       50 49 48           36 35                                  0
-//   +----------+--+---------------+------------------------------------+
-//   | slot     |m | check         | the node's own cursor              |
-//   +----------+--+---------------+------------------------------------+
+//   63           50 49           36 35                                   0
+//   +--------------+---------------+-------------------------------------+
+//   | rank         | check         | the node's own cursor               |
+//   +--------------+---------------+-------------------------------------+
 //
-// `slot`: what is not yet returned is in this slot and above. The node that serves it is scanned.
-// `m` 0, steady: `check` is a hash of the whole slot map. As long as it is the same, each node is
-//   scanned once, at its first slot.
-// `m` 1, moved: the map was seen to change. `check` is a hash of the scanned node's id. From there
-// on
-//   the owner of each further run of slots is scanned, even if it was scanned before: after slots
-//   have moved nobody knows any more which nodes are done.
+// `rank`: which of the primaries is being scanned. `check`: a hash of who they are. Should they be
+// others when the cursor comes back (a replica was promoted, which hashes its keys differently; a
+// node was added or has given its last slot away), the scan starts anew.
 //
-// What SCAN promises is kept through failovers and resharding: a key that stays where it is from
-// the scan's begin to its end is returned, for a node whose cursor can no longer be relied on (a
-// promoted replica hashes differently) is scanned again from its start. Some may be returned twice,
-// which SCAN allows too. It ends, however long slots move, because `slot` only grows. A change goes
-// unseen with a chance of 1 in 8191.
+// What SCAN promises is kept: a key that stays on its node, or in its shard where another node is
+// promoted, from the scan's begin to its end is returned, be it more than once. Slots that move
+// between nodes are no reason to start anew, so that a scan ends however long they do. A change of
+// nodes goes unseen with a chance of 1 in 16383.
 //
 // Any weir understands the cursor of any other. A cursor that weir never gave is taken as Redis
 // takes one: for whatever it happens to say.
@@ -41,16 +37,16 @@ namespace weir {
 std::optional<uint64_t> ParseScanCursor(std::string_view text);
 
 struct ScanPosition {
-  NodeIndex node = kNoNode;  // to be asked; kNoNode: no node serves any slot (from there on)
-  uint16_t slot = 0;
-  bool moved = false;
+  NodeIndex node = kNoNode;  // to be asked; kNoNode: no node serves any slot
+  uint16_t rank = 0;
   uint64_t node_cursor = 0;  // to ask it with
 };
 
 // Nodes' own cursors have as many bits as their number of keys; more than these cannot be carried.
 inline constexpr uint64_t kNodeCursorMax = (uint64_t{1} << 36) - 1;
 
-// Where a client's cursor goes on. REQUIRES: not topology.is_single().
+// Where a client's cursor goes on. Linear in the number of nodes. REQUIRES: not
+// topology.is_single().
 ScanPosition ResumeScan(uint64_t cursor, const Topology& topology);
 
 // The client's next cursor after the node has answered with `node_cursor`; 0: all is scanned.

@@ -50,12 +50,17 @@ class ViewBuilder {
     // A node that was reset keeps its address and gets another id, and is named by both for a
     // while.
     if (const auto known = places_.find(text); known != places_.end()) return known->second;
+    // No two have one name, unless the server is mad: then the first is meant.
+    if (const auto known = ids_.find(said.id); !said.id.empty() && known != ids_.end()) {
+      return known->second;
+    }
     if (view_.nodes.size() == kClusterNodesMax) {
       too_many_ = true;
       return kNoNode;
     }
     const auto place = static_cast<NodeIndex>(view_.nodes.size());
     places_.emplace(text, place);
+    if (!said.id.empty()) ids_.emplace(said.id, place);
     view_.nodes.push_back({.id = std::string(said.id),
                            .host = std::move(address.host),
                            .port = address.port,
@@ -94,7 +99,8 @@ class ViewBuilder {
  private:
   const ViewSource& source_;
   ClusterView view_;
-  absl::flat_hash_map<std::string, NodeIndex> places_;  // by address
+  absl::flat_hash_map<std::string, NodeIndex> places_;    // by address
+  absl::flat_hash_map<std::string_view, NodeIndex> ids_;  // views of the reply
   bool too_many_ = false;
 };
 

@@ -31,7 +31,8 @@ struct ViewSource {
 
 struct ClusterView {
   // Primaries and replicas that have an address, addresses mapped; those in handshake or without
-  // one (noaddr) are left out. A primary without slots is one too. No two have the same address.
+  // one (noaddr) are left out. A primary without slots is one too. No two have the same address or
+  // id.
   std::vector<Node> nodes;
   std::vector<NodeIndex> slots;  // 16,384; kNoNode: served by none
 };

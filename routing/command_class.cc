@@ -49,7 +49,10 @@ constexpr LocalName kLocalCommands[] = {
     {"select", LocalCommand::kSelect},
     {"weir", LocalCommand::kWeir},
     {"weir|explain", LocalCommand::kWeirExplain},
+    {"weir|health", LocalCommand::kWeirHealth},
     {"weir|help", LocalCommand::kWeirHelp},
+    {"weir|topology", LocalCommand::kWeirTopology},
+    {"weir|upstreams", LocalCommand::kWeirUpstreams},
 };
 
 struct PinReason {
@@ -180,7 +183,10 @@ constexpr std::string_view kHarmlessCommands[] = {
     "slowlog|len",
     "time",
     "weir|explain",
+    "weir|health",
     "weir|help",
+    "weir|topology",
+    "weir|upstreams",
     "xgroup|help",
     "xinfo|help",
 };

@@ -91,7 +91,10 @@ enum class LocalCommand : uint8_t {
   kClientUnblock,
   kWeir,
   kWeirExplain,
+  kWeirHealth,
   kWeirHelp,
+  kWeirTopology,
+  kWeirUpstreams,
   // POST or Host: as a command. Redis takes it for a browser tricked into talking to it and closes
   // the connection without a reply; on a shared link that would hit every client, so weir closes
   // its own.

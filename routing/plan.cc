@@ -9,6 +9,8 @@ namespace weir {
 namespace {
 
 constexpr std::string_view kCrossSlot = "-CROSSSLOT Keys in request don't hash to the same slot";
+constexpr std::string_view kCrossServer =
+    "-CROSSSLOT weir: the keys are on different servers, and this command cannot be split";
 constexpr std::string_view kSlotNotServed = "-CLUSTERDOWN Hash slot not served";
 
 // Of the commands that are split only MSET has more than keys.
@@ -50,8 +52,11 @@ Plan PlanForSlot(const CommandEntry* entry, const Topology& topology, uint16_t s
 }
 
 // With keys of several slots.
-Plan PlanForSlots(const CommandEntry& entry, const KeyPositions& keys, const ArgList& args) {
-  if (entry.spread.spread != Spread::kKeys) return Rejected(&entry, kCrossSlot);
+Plan PlanForSlots(const CommandEntry& entry, const Topology& topology, const KeyPositions& keys,
+                  const ArgList& args) {
+  if (entry.spread.spread != Spread::kKeys) {
+    return Rejected(&entry, topology.is_sharded() ? kCrossServer : kCrossSlot);
+  }
   const auto units = static_cast<uint32_t>(keys.size());
   const auto step = static_cast<uint32_t>(entry.spec->key_specs[0].key_step);
   // MSET with a key that lacks its value.
@@ -74,7 +79,8 @@ std::string FlagNames(const CommandSpec& spec) {
   return names;
 }
 
-void ExplainKeys(const CommandSpec& spec, const ArgList& args, std::vector<std::string>* lines) {
+void ExplainKeys(const CommandSpec& spec, const Topology& topology, const ArgList& args,
+                 std::vector<std::string>* lines) {
   KeyPositions keys;
   const KeysFound found = FindSlotArguments(spec, args, &keys);
   if (found == KeysFound::kInvalid) {
@@ -87,7 +93,7 @@ void ExplainKeys(const CommandSpec& spec, const ArgList& args, std::vector<std::
   for (size_t i = 0; i < keys.size() && i < kExplainedKeysMax; ++i) {
     const std::string_view key = args[keys[i].index];
     line += Concat(" ", Printable(key));
-    slots += Concat(" ", KeySlot(key));
+    slots += Concat(" ", topology.is_sharded() ? topology.SlotOf(key) : KeySlot(key));
   }
   if (keys.size() > kExplainedKeysMax) {
     line += Concat(" and ", keys.size() - kExplainedKeysMax, " more");
@@ -132,6 +138,7 @@ std::string_view Why(const Plan& plan, const Topology& topology) {
   }
   if (plan.entry == nullptr) return "weir does not know the command, so Redis says what it is";
   if (plan.kind != PlanKind::kSingle || topology.is_single()) return plan.entry->why;
+  if (topology.is_replicated()) return "this node is the primary";
   return plan.slot == kNoSlot ? "it has no key, so any primary will do"
                               : "this node serves the slot of its keys";
 }
@@ -167,6 +174,11 @@ Plan MakeUnsharedPlan(const CommandEntry& entry, const Topology& topology, const
     plan.node = 0;
     return plan;
   }
+  if (topology.is_replicated()) {
+    plan.node = FirstPrimary(topology);
+    plan.slot = 0;
+    return plan;
+  }
   Plan keyed = MakeClusterPlan(&entry, topology, args);
   if (keyed.kind == PlanKind::kReject) return keyed;
   if (keyed.slot != kNoSlot) {
@@ -177,17 +189,26 @@ Plan MakeUnsharedPlan(const CommandEntry& entry, const Topology& topology, const
 }
 
 Plan MakeClusterPlan(const CommandEntry* entry, const Topology& topology, const ArgList& args) {
+  if (topology.is_replicated()) {
+    return {.kind = PlanKind::kSingle,
+            .node = FirstPrimary(topology),
+            .slot = 0,
+            .entry = entry,
+            .reason = {}};
+  }
   if (entry != nullptr && entry->only_key != 0 && entry->only_key < args.size()) [[likely]] {
-    return PlanForSlot(entry, topology, KeySlot(args[entry->only_key]));
+    return PlanForSlot(entry, topology, topology.SlotOf(args[entry->only_key]));
   }
   KeyPositions keys;
   if (entry == nullptr || FindSlotArguments(*entry->spec, args, &keys) == KeysFound::kInvalid ||
       keys.empty()) {
     return PlanWithoutKeys(entry, topology);
   }
-  const uint16_t slot = KeySlot(args[keys[0].index]);
+  const uint16_t slot = topology.SlotOf(args[keys[0].index]);
   for (size_t i = 1; i < keys.size(); ++i) {
-    if (KeySlot(args[keys[i].index]) != slot) return PlanForSlots(*entry, keys, args);
+    if (topology.SlotOf(args[keys[i].index]) != slot) {
+      return PlanForSlots(*entry, topology, keys, args);
+    }
   }
   return PlanForSlot(entry, topology, slot);
 }
@@ -201,7 +222,7 @@ std::vector<std::string> ExplainPlan(const Plan& plan, const Topology& topology,
   if (spec != nullptr) {
     const std::string flags = FlagNames(*spec);
     if (!flags.empty()) lines.push_back("flags: " + flags);
-    ExplainKeys(*spec, args, &lines);
+    ExplainKeys(*spec, topology, args, &lines);
   }
   ExplainSpread(plan, topology, &lines);
   if (plan.node != kNoNode) lines.push_back("node: " + topology.node(plan.node).Address());

@@ -2,16 +2,13 @@
 
 #include <algorithm>
 #include <iterator>
-
-#include "absl/container/inlined_vector.h"
+#include <utility>
 
 namespace weir {
 namespace {
 
 constexpr std::string_view kNames[] = {"primary", "replica", "prefer-replica",
                                        "any",     "nearest", "zone"};
-
-using Candidates = absl::InlinedVector<NodeIndex, 8>;
 
 bool IsReadable(const Topology& topology, NodeIndex node, const ReadPolicy& policy,
                 const NodeFigures& figures) {
@@ -21,7 +18,7 @@ bool IsReadable(const Topology& topology, NodeIndex node, const ReadPolicy& poli
   return figures.lag_ms != kLagUnknown && figures.lag_ms <= int64_t{policy.max_lag_ms};
 }
 
-void KeepNearest(absl::Span<const NodeFigures> figures, Candidates* candidates) {
+void KeepNearest(absl::Span<const NodeFigures> figures, std::vector<NodeIndex>* candidates) {
   uint32_t shortest_us = 0;
   for (const NodeIndex node : *candidates) {
     const uint32_t round_trip_us = figures[node].round_trip_us;
@@ -36,9 +33,10 @@ void KeepNearest(absl::Span<const NodeFigures> figures, Candidates* candidates) 
                     candidates->end());
 }
 
-void PreferZone(const Topology& topology, std::string_view zone, Candidates* candidates) {
+void PreferZone(const Topology& topology, std::string_view zone,
+                std::vector<NodeIndex>* candidates) {
   if (zone.empty()) return;
-  Candidates here;
+  std::vector<NodeIndex> here;
   for (const NodeIndex node : *candidates) {
     if (topology.node(node).zone == zone) here.push_back(node);
   }
@@ -55,12 +53,12 @@ std::optional<ReadFrom> ParseReadFrom(std::string_view name) {
   return static_cast<ReadFrom>(found - std::begin(kNames));
 }
 
-NodeIndex ChooseReader(const Topology& topology, NodeIndex primary, const ReadPolicy& policy,
-                       absl::Span<const NodeFigures> figures, uint64_t turn) {
-  if (policy.read_from == ReadFrom::kPrimary) return primary;
+std::vector<NodeIndex> Readers(const Topology& topology, NodeIndex primary,
+                               const ReadPolicy& policy, absl::Span<const NodeFigures> figures) {
+  if (policy.read_from == ReadFrom::kPrimary) return {primary};
   const bool replicas_only =
       policy.read_from == ReadFrom::kReplica || policy.read_from == ReadFrom::kPreferReplica;
-  Candidates candidates;
+  std::vector<NodeIndex> candidates;
   if (!replicas_only && IsReadable(topology, primary, policy, figures[primary])) {
     candidates.push_back(primary);
   }
@@ -69,8 +67,14 @@ NodeIndex ChooseReader(const Topology& topology, NodeIndex primary, const ReadPo
   }
   if (policy.read_from == ReadFrom::kNearest) KeepNearest(figures, &candidates);
   if (policy.read_from == ReadFrom::kZone) PreferZone(topology, policy.zone, &candidates);
-  if (!candidates.empty()) return candidates[turn % candidates.size()];
-  return policy.read_from == ReadFrom::kReplica ? kNoNode : primary;
+  if (candidates.empty() && policy.read_from != ReadFrom::kReplica) candidates.push_back(primary);
+  return candidates;
+}
+
+NodeIndex ChooseReader(const Topology& topology, NodeIndex primary, const ReadPolicy& policy,
+                       absl::Span<const NodeFigures> figures, uint64_t turn) {
+  const std::vector<NodeIndex> readers = Readers(topology, primary, policy, figures);
+  return readers.empty() ? kNoNode : readers[turn % readers.size()];
 }
 
 }  // namespace weir

@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/types/span.h"
 #include "routing/topology.h"
@@ -46,7 +47,12 @@ struct ReadPolicy {
 inline constexpr double kNearestFactor = 1.2;
 inline constexpr uint32_t kNearestSlackUs = 50;
 
-// The node to read from in `primary`'s shard. `figures` is by node. `turn` spreads evenly: the same
+// All of `primary`'s shard that may be read from under the policy, each as well as the other;
+// empty: none. `figures` is by node.
+std::vector<NodeIndex> Readers(const Topology& topology, NodeIndex primary,
+                               const ReadPolicy& policy, absl::Span<const NodeFigures> figures);
+
+// The node to read from in `primary`'s shard. `turn` spreads evenly: the same
 // turn gives the same node as long as the figures stay, so a session that passes its own number
 // keeps its reads in order. kNoNode: none can be read (kReplica only).
 NodeIndex ChooseReader(const Topology& topology, NodeIndex primary, const ReadPolicy& policy,

@@ -5,7 +5,6 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/inlined_vector.h"
 #include "resp/reply_writer.h"
-#include "routing/slot.h"
 
 namespace weir {
 namespace {
@@ -16,7 +15,7 @@ absl::InlinedVector<uint32_t, 16> AssignToParts(const Topology& topology, const 
   absl::InlinedVector<uint32_t, 16> part_of;
   absl::flat_hash_map<uint16_t, uint32_t> part_by_slot;
   for (uint32_t unit = 0; unit < units; ++unit) {
-    const uint16_t slot = KeySlot(args[split->head_args + unit * split->args_per_unit]);
+    const uint16_t slot = topology.SlotOf(args[split->head_args + unit * split->args_per_unit]);
     const auto [part, added] =
         part_by_slot.try_emplace(slot, static_cast<uint32_t>(split->parts.size()));
     if (added) split->parts.push_back({.node = topology.PrimaryOf(slot), .slot = slot});

@@ -1,4 +1,4 @@
-// Split: one command over keys of several slots, as one command for each slot.
+// KeySplit: one command over keys of several slots, as one command for each slot.
 //
 // A node of a cluster refuses a command whose keys are in several slots, even if it serves them
 // all (CROSSSLOT). So there is one part for each slot; parts of the same node follow each other, so

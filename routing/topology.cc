@@ -63,20 +63,50 @@ std::shared_ptr<const Topology> Topology::Cluster(std::vector<Node> nodes,
   return topology;
 }
 
+std::shared_ptr<const Topology> Topology::Sharded(std::vector<Node> nodes, Ketama ketama) {
+  std::shared_ptr<Topology> topology(new Topology);
+  topology->slots_.assign(kSlotCount, kNoNode);
+  for (size_t i = 0; i < nodes.size(); ++i) topology->slots_[i] = static_cast<NodeIndex>(i);
+  topology->nodes_ = std::move(nodes);
+  topology->ketama_ = std::move(ketama);
+  topology->Index();
+  return topology;
+}
+
+std::shared_ptr<const Topology> Topology::Replicated(std::vector<Node> nodes, uint64_t version) {
+  std::shared_ptr<Topology> topology(new Topology);
+  if (!nodes.empty()) {
+    nodes.front().role = NodeRole::kPrimary;
+    nodes.front().primary = kNoNode;
+  }
+  for (size_t i = 1; i < nodes.size(); ++i) {
+    nodes[i].role = NodeRole::kReplica;
+    nodes[i].primary = 0;
+  }
+  topology->nodes_ = std::move(nodes);
+  topology->slots_.assign(kSlotCount, topology->nodes_.empty() ? kNoNode : 0);
+  topology->version_ = version;
+  topology->replicated_ = true;
+  topology->Index();
+  return topology;
+}
+
 std::shared_ptr<const Topology> Topology::WithSlot(uint16_t slot, NodeIndex node) const {
-  std::vector<NodeIndex> slots = slots_;
-  slots[slot] = node;
-  return Cluster(nodes_, std::move(slots), version_);
+  std::shared_ptr<Topology> topology(new Topology);
+  topology->nodes_ = nodes_;
+  topology->slots_ = slots_;
+  topology->slots_[slot] = node;
+  topology->ketama_ = ketama_;
+  topology->replicated_ = replicated_;
+  topology->version_ = version_;
+  topology->Index();
+  return topology;
 }
 
 void Topology::Index() {
-  std::vector<uint64_t> hashes;
-  for (const Node& node : nodes_) hashes.push_back(NodeHash(node));
   std::vector<bool> serves(nodes_.size(), false);
-  for (size_t slot = 0; slot < slots_.size(); ++slot) {
-    if (slots_[slot] == kNoNode) continue;
-    serves[slots_[slot]] = true;
-    fingerprint_ ^= Mix(hashes[slots_[slot]] + slot);
+  for (const NodeIndex owner : slots_) {
+    if (owner != kNoNode) serves[owner] = true;
   }
   replicas_.resize(nodes_.size());
   for (size_t i = 0; i < nodes_.size(); ++i) {

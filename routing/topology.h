@@ -4,9 +4,13 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "routing/ketama.h"
+#include "routing/slot.h"
 
 namespace weir {
 
@@ -49,6 +53,14 @@ class Topology {
   // replicas' primaries too, are of nodes.
   static std::shared_ptr<const Topology> Cluster(std::vector<Node> nodes,
                                                  std::vector<NodeIndex> slots, uint64_t version);
+  // Independent servers, all primaries, among which keys are dealt by `ketama`, made for as many.
+  // What a slot is in a cluster, a server's place is here: keys of one server may stand together in
+  // a command. REQUIRES: at most 16,384 nodes.
+  static std::shared_ptr<const Topology> Sharded(std::vector<Node> nodes, Ketama ketama);
+  // One primary that serves every key, and its replicas. It has one slot, 0, so that any keys may
+  // stand together in a command; the map gives it all 16,384. The primary is nodes.front(); no
+  // nodes: nobody is known yet.
+  static std::shared_ptr<const Topology> Replicated(std::vector<Node> nodes, uint64_t version);
   // The same with one slot at another node, as a MOVED says. REQUIRES: not is_single(), node is of
   // nodes(), slot < 16384.
   std::shared_ptr<const Topology> WithSlot(uint16_t slot, NodeIndex node) const;
@@ -56,6 +68,13 @@ class Topology {
   const std::vector<Node>& nodes() const { return nodes_; }
   const Node& node(NodeIndex i) const { return nodes_[i]; }
   bool is_single() const { return slots_.empty(); }
+  bool is_sharded() const { return ketama_.has_value(); }
+  bool is_replicated() const { return replicated_; }
+  // HOT. The slot of a key, for a cluster that of slot.h. REQUIRES: not is_single().
+  uint16_t SlotOf(std::string_view key) const {
+    if (replicated_) return 0;
+    return ketama_.has_value() ? ketama_->ServerOf(key) : KeySlot(key);
+  }
   // The primary that serves the slot, kNoNode if none does. REQUIRES: slot < 16384.
   NodeIndex PrimaryOf(uint16_t slot) const { return is_single() ? NodeIndex{0} : slots_[slot]; }
   // By slot, of 16,384; empty for a single node.
@@ -68,9 +87,6 @@ class Topology {
   const std::vector<NodeIndex>& replicas(NodeIndex primary) const { return replicas_[primary]; }
   // The node with this address; kNoNode if there is none.
   NodeIndex Find(std::string_view host, uint16_t port) const;
-  // A number that differs (but for chance) when another node, by its id or else its address, serves
-  // any slot: alike in every process that knows the same. 0 for a single node.
-  uint64_t fingerprint() const { return fingerprint_; }
 
  private:
   Topology() = default;
@@ -78,9 +94,10 @@ class Topology {
 
   std::vector<Node> nodes_;
   std::vector<NodeIndex> slots_;  // empty: a single node
+  std::optional<Ketama> ketama_;  // of sharded servers
+  bool replicated_ = false;
   std::vector<NodeIndex> primaries_;
   std::vector<std::vector<NodeIndex>> replicas_;  // by node
-  uint64_t fingerprint_ = 0;
   uint64_t version_ = 0;
 };
 

@@ -151,16 +151,10 @@ class UrlParser {
   }
 
   bool ParseEndpoints(std::string_view list) {
-    const bool many = result_.kind != UpstreamKind::kSingle;
     std::optional<std::string_view> rest = list;
     while (rest.has_value()) {
       std::string_view item = *rest;
       rest = CutAt(&item, ',');
-      if (rest.has_value() && !many) {
-        return Fail(*rest,
-                    "one server; several are written redis+cluster://, redis+sentinel:// or"
-                    " redis+sharded://");
-      }
       if (result_.endpoints.size() == kEndpointsMax) return Fail(item, "at most 1024 servers");
       if (!ParseEndpoint(item)) return false;
     }

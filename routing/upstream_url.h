@@ -1,6 +1,7 @@
 // UpstreamUrl: an upstream's address and credentials, written as Redis clients write them.
 //
 //   redis://[user[:password]@]host[:port][/db][?db=N]         one server; rediss:// for TLS
+//   redis://host[:port],host[:port]…[/db]                     a primary and its replicas
 //   unix://path[?db=N], unix:///path, redis+unix://…          one server on a unix socket
 //   redis+cluster://host[:port][,host[:port]…]                a cluster, by some of its nodes
 //   redis+sentinel://host[:port][,…]/primary-name[/db]        what sentinels say is the primary
@@ -34,7 +35,7 @@ struct UpstreamUrl {
 
   UpstreamKind kind = UpstreamKind::kSingle;
   bool tls = false;
-  std::vector<Endpoint> endpoints{};  // never empty; one for kSingle
+  std::vector<Endpoint> endpoints{};  // never empty; several of kSingle: a primary and replicas
   std::string user{};                 // "": Redis' default user
   std::string password{};             // "": none
   int db = 0;

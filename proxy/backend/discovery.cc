@@ -7,6 +7,9 @@
 #include "absl/hash/hash.h"
 #include "plugins/text.h"
 #include "proxy/backend/call.h"
+#include "proxy/backend/replica_watch.h"
+#include "proxy/backend/sentinel_watch.h"
+#include "proxy/backend/topology_watch.h"
 #include "proxy/log.h"
 #include "resp/frame_scanner.h"
 #include "resp/reply_tree.h"
@@ -53,13 +56,30 @@ Discovery::Discovery(LoopContext* context, const UpstreamConfig* config, int ind
   for (const std::string& mapping : config->address_map) {
     upstream_.AddAddressMapping(mapping);
   }
-  watch_ = std::make_unique<TopologyWatch>(
-      context, &upstream_, &upstream_.address_map(),
-      [this](std::shared_ptr<const Topology> topology) { OnTopology(std::move(topology)); },
-      [this](const std::string& node, bool up, const std::string& cause) {
-        on_health_(node, up, cause);
-      },
-      [this](const std::string& why) { OnRound(why); });
+  watch_ = MakeWatch();
+}
+
+std::unique_ptr<Watch> Discovery::MakeWatch() {
+  const auto on_topology = [this](std::shared_ptr<const Topology> topology) {
+    OnTopology(std::move(topology));
+  };
+  const auto on_node = [this](const std::string& node, bool up, const std::string& cause) {
+    on_health_(node, up, cause);
+  };
+  const auto on_round = [this](const std::string& why) { OnRound(why); };
+  const AddressMap* const map = &upstream_.address_map();
+  switch (upstream_.url().kind) {
+    case UpstreamKind::kSentinel:
+      return std::make_unique<SentinelWatch>(context_, &upstream_, map, on_topology, on_node,
+                                             on_round);
+    case UpstreamKind::kSingle:
+      return std::make_unique<ReplicaWatch>(context_, &upstream_, on_topology, on_node, on_round);
+    case UpstreamKind::kSharded:
+      return nullptr;
+    case UpstreamKind::kCluster:
+      break;
+  }
+  return std::make_unique<TopologyWatch>(context_, &upstream_, map, on_topology, on_node, on_round);
 }
 
 Discovery::~Discovery() = default;
@@ -83,10 +103,13 @@ void Discovery::OnTopology(std::shared_ptr<const Topology> topology) {
   known_ = snapshot;
   upstream_.SetSnapshot(snapshot);
   Post();
+  // Another primary may be another version.
+  if (known_->topology->is_replicated()) ask_again_ = true;
+  if (no_node_) Ask();
 }
 
 void Discovery::OnRound(const std::string& why) {
-  if (tried_ || !answered_) return;
+  if (tried_ || (!answered_ && why.empty())) return;
   tried_ = true;
   on_health_(upstream_.NodeAddress(Asked()), why.empty(), why);
 }
@@ -130,6 +153,8 @@ void Discovery::AskAgainIn(uint64_t delay_ms) {
 void Discovery::Ask() {
   busy_ = true;
   ask_again_ = false;
+  no_node_ = Asked() == kNoNode;
+  if (no_node_) return;
   facts_ = ServerFacts();
   facts_.modules_resp2 = facts_.modules_resp3 = "*0\r\n";
   Send({"HELLO", "2"}, &Discovery::OnHello);

@@ -16,8 +16,8 @@
 #include <string_view>
 
 #include "proxy/backend/snapshot.h"
-#include "proxy/backend/topology_watch.h"
 #include "proxy/backend/upstream.h"
+#include "proxy/backend/watch.h"
 #include "routing/command_policy.h"
 
 namespace weir {
@@ -40,7 +40,7 @@ class Discovery {
   // True once the server has answered or failed to, for the first time.
   bool tried() const { return tried_; }
   void Stop();
-  // Of a cluster: something is wrong with what is known of who serves what.
+  // Of several nodes: something is wrong with what is known of who serves what.
   void Refresh();
 
  private:
@@ -62,6 +62,7 @@ class Discovery {
   void ReportHealth(bool up, const std::string& cause);
   void OnTopology(std::shared_ptr<const Topology> topology);
   void OnRound(const std::string& why);
+  std::unique_ptr<Watch> MakeWatch();
   void Post();
   void Send(std::initializer_list<std::string_view> args,
             void (Discovery::*then)(std::string_view));
@@ -74,14 +75,15 @@ class Discovery {
   std::shared_ptr<const UpstreamSnapshot> known_;
   Standstill standstill_;  // of its own links, which nobody shares
   Upstream upstream_;
-  std::unique_ptr<TopologyWatch> watch_;  // null: a single node
-  uint64_t attempt_ = 0;                  // which node is asked
-  bool answered_ = false;                 // HELLO, INFO and COMMAND, once at least
+  std::unique_ptr<Watch> watch_;  // null: a single node
+  uint64_t attempt_ = 0;          // which node is asked
+  bool answered_ = false;         // HELLO, INFO and COMMAND, once at least
   ServerFacts facts_;
   uv_timer_t timer_;
   bool tried_ = false;
   bool stopped_ = false;
   uint64_t connections_seen_ = 0;  // OnLinkConnected, as of the last Ask
+  bool no_node_ = false;           // Ask() had nobody to ask
   bool busy_ = false;              // a question is under way
   bool ask_again_ = false;         // it was too busy to say all about itself, or may have changed
   uint64_t ask_again_at_ms_ = 0;   // not before

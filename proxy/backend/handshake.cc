@@ -1,6 +1,8 @@
 // The first words of a link.
 #include "proxy/backend/handshake.h"
 
+#include <algorithm>
+
 #include "resp/reply_writer.h"
 
 namespace weir {
@@ -36,6 +38,15 @@ std::vector<HandshakeStep> MakeHandshake(const LinkKey& key, std::string_view cl
   if (key.no_touch) steps.push_back(Step("CLIENT NO-TOUCH", {"CLIENT", "NO-TOUCH", "ON"}, false));
   if (key.db != 0) steps.push_back(Step("SELECT", {"SELECT", std::to_string(key.db)}, true));
   return steps;
+}
+
+HandshakeStep SayReadonly() { return Step("READONLY", {"READONLY"}, false); }
+
+HandshakeStep AskRole() { return Step(kAskRole, {"ROLE"}, false); }
+
+bool IsPrimarysRole(std::string_view reply) {
+  const std::string_view role = reply.substr(std::min(reply.find('\n'), reply.size()));
+  return role.starts_with("\n$6\r\nmaster\r\n") || role.starts_with("\n$7\r\nprimary\r\n");
 }
 
 bool HandshakeGates(const LinkKey& key) { return key.db != 0 || !key.user.empty(); }

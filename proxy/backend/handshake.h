@@ -22,6 +22,16 @@ struct HandshakeStep {
 std::vector<HandshakeStep> MakeHandshake(const LinkKey& key, std::string_view client_name,
                                          bool ask_id);
 
+// A last step, of links that must lead to a primary: see IsPrimarysRole. An ACL may forbid it; then
+// what other nodes say has to do.
+inline constexpr std::string_view kAskRole = "ROLE";
+HandshakeStep AskRole();
+// Of a reply to ROLE, in either protocol version.
+bool IsPrimarysRole(std::string_view reply);
+
+// Of links on which a cluster's replica is read.
+HandshakeStep SayReadonly();
+
 // Whether requests must wait for the handshake's replies. Usually they travel in the same write.
 // But had a SELECT or the AUTH of a named user failed, the requests behind it would run in db 0 or
 // as the default user: a wrong reply is worse than one round trip when a link is opened.

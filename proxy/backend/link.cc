@@ -81,6 +81,8 @@ void Link::OnConnected() {
 
 void Link::SendHandshake() {
   handshake_ = MakeHandshake(key_, own_ ? std::string_view() : config_->client_name, own_);
+  if (confirms_primary_) handshake_.push_back(AskRole());
+  if (reads_from_replica_) handshake_.push_back(SayReadonly());
   handshake_answered_ = 0;
   Request* const waiting = head_;
   Request* const waiting_tail = tail_;
@@ -101,7 +103,7 @@ void Link::SendHandshake() {
     if (expire_from_ == nullptr) expire_from_ = waiting;
   }
   phase_deadline_ms_ = deadline_ms;
-  if (!handshake_.empty() && HandshakeGates(key_)) {
+  if (!handshake_.empty() && (HandshakeGates(key_) || confirms_primary_)) {
     state_ = State::kGated;
   } else {
     SendWaiting();

@@ -121,6 +121,13 @@ class Link final : private StreamOwner, private TurnEnd {
   std::string RefusalLine() const;
   // Why a connection of a client's own was lost, in the same form.
   std::string LossLine() const;
+  // Each connection is broken, and nothing sent on it, unless the node says that it is a primary.
+  // REQUIRES: state() == kIdle.
+  void ConfirmPrimary() { confirms_primary_ = true; }
+  // Each connection is told READONLY: a cluster's replica then answers reads. REQUIRES: as above.
+  void ReadFromReplica() { reads_from_replica_ = true; }
+  // From a write to its reply's read, the shortest of late; 0: not known yet.
+  uint32_t round_trip_us() const { return static_cast<uint32_t>((round_trip_ns_ + 999) / 1000); }
 
   // Closes it for good once it has nothing in flight, or `now`: its requests then fail with `line`.
   void Retire() { retiring_ = true, CloseIfDrained(); }
@@ -224,6 +231,8 @@ class Link final : private StreamOwner, private TurnEnd {
   const uint64_t in_flight_max_;
   const bool own_;
   const bool hands_back_;
+  bool confirms_primary_ = false;
+  bool reads_from_replica_ = false;
   // Replies of a client's own link may change their version on the way; 3 includes 2.
   const int reply_version_;
 

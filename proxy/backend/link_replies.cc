@@ -221,6 +221,9 @@ void Link::OnHandshakeReply(bool error, std::string_view reply) {
         Concat("the server refused ", step.what, ": ", std::string_view(refused_).substr(1)));
   }
   if (step.what == "CLIENT ID" && !error) ReadClientId(reply);
+  if (step.what == kAskRole && !error && !IsPrimarysRole(reply)) {
+    return Break("it says that it is a replica");
+  }
   if (handshake_answered_ == handshake_.size() && state_ == State::kGated) {
     SendWaiting();
     Flush();

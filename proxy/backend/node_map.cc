@@ -35,6 +35,17 @@ NodeIndex NodeMap::FindOrAdd(const Node& address) {
   return static_cast<NodeIndex>(free);
 }
 
+NodeIndex NodeMap::Find(const Node& address) const {
+  for (size_t i = 0; i < nodes_.size(); ++i) {
+    const MappedNode* node = nodes_[i].get();
+    if (node != nullptr && node->address.host == address.host &&
+        node->address.port == address.port) {
+      return static_cast<NodeIndex>(i);
+    }
+  }
+  return kNoNode;
+}
+
 std::vector<NodeIndex> NodeMap::Adopt(const Topology& newer) {
   std::vector<bool> stays(nodes_.size());
   std::vector<NodeIndex> numbers;

@@ -55,6 +55,8 @@ class NodeMap {
 
   // Takes a newer snapshot and answers who has left with it. REQUIRES: Topology::Cluster.
   std::vector<NodeIndex> Adopt(const Topology& newer);
+  // The number of the node at this address; kNoNode: it has none.
+  NodeIndex Find(const Node& address) const;
   // The number of the node at this address, a new one if it was not known, and it is here (again)
   // until a snapshot says otherwise. kNoNode: kNodesMax are.
   NodeIndex FindOrAdd(const Node& address);

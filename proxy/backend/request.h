@@ -70,6 +70,7 @@ struct Request {
   bool collect = false;           // its reply is gathered whole
   bool done = false;              // nothing more will come
   bool close_after = false;       // the owner closes once the reply is written
+  bool away = false;              // it reads from another node than its slot's primary
   bool routed = false;            // it counts in its session's Route to the node (several nodes)
   bool sent_as_text = false;      // an EVALSHA that was sent again as EVAL
   bool has_parts = false;         // `extra` gathers the replies of several others

@@ -13,8 +13,12 @@
 namespace weir {
 namespace {
 
-std::string_view FirstLine(std::string_view reply) {
-  return reply.substr(0, reply.find_first_of("\r\n"));
+// Of an error; who could not be reached is known without its saying so.
+std::string CauseOf(std::string_view error) {
+  std::string_view cause = error.substr(1, error.find_first_of("\r\n") - 1);
+  const size_t at = cause.rfind(": ");
+  if (cause.starts_with("DOWN") && at != std::string_view::npos) cause.remove_prefix(at + 2);
+  return std::string(cause);
 }
 
 size_t CountServed(const Topology& topology) {
@@ -26,7 +30,7 @@ size_t CountServed(const Topology& topology) {
 
 TopologyWatch::TopologyWatch(LoopContext* context, Upstream* upstream,
                              const AddressMap* address_map, OnTopology on_topology, OnNode on_node,
-                             std::function<void(const std::string&)> on_round)
+                             OnRound on_round)
     : context_(context),
       upstream_(upstream),
       address_map_(address_map),
@@ -145,7 +149,7 @@ void TopologyWatch::AskOne(Witness* witness, std::initializer_list<std::string_v
 
 void TopologyWatch::TakeView(Witness& witness, std::string_view reply, bool shards) {
   const std::string address = upstream_->NodeAddress(witness.node);
-  if (reply.starts_with('-')) return on_node_(address, false, std::string(FirstLine(reply)));
+  if (reply.starts_with('-')) return on_node_(address, false, CauseOf(reply));
   const auto parsed = ParseReply(reply);
   if (!parsed.ok()) return on_node_(address, false, std::string(Message(parsed.status())));
   const ViewSource source{.asked = witness.answer.asked, .address_map = address_map_};

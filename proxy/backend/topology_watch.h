@@ -19,26 +19,22 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "proxy/backend/upstream.h"
+#include "proxy/backend/watch.h"
 #include "routing/agreement.h"
 
 namespace weir {
 
-class TopologyWatch {
+class TopologyWatch final : public Watch {
  public:
-  using OnTopology = std::function<void(std::shared_ptr<const Topology>)>;
-  using OnNode = std::function<void(const std::string& node, bool up, const std::string& cause)>;
-
   // All outlive it. The upstream is the control thread's own, whose snapshot the owner sets to what
-  // on_topology hands it, before that returns. `on_round` is called after each round, with why
-  // there is no topology yet, or an empty text.
+  // on_topology hands it, before that returns.
   TopologyWatch(LoopContext* context, Upstream* upstream, const AddressMap* address_map,
-                OnTopology on_topology, OnNode on_node,
-                std::function<void(const std::string& why)> on_round);
-  ~TopologyWatch();
+                OnTopology on_topology, OnNode on_node, OnRound on_round);
+  ~TopologyWatch() override;
 
-  void Refresh();
-  void Stop();
-  bool known() const { return known_ != nullptr; }
+  void Refresh() override;
+  void Stop() override;
+  bool known() const override { return known_ != nullptr; }
 
  private:
   static constexpr uint64_t kPauseMs = 50;
@@ -77,7 +73,7 @@ class TopologyWatch {
   const AddressMap* const address_map_;
   const OnTopology on_topology_;
   const OnNode on_node_;
-  const std::function<void(const std::string&)> on_round_;
+  const OnRound on_round_;
   std::shared_ptr<const Topology> known_;  // null: none yet
   Round round_;
   absl::flat_hash_set<NodeIndex> busy_;  // asked, and still to answer

@@ -69,10 +69,22 @@ void Upstream::SetSnapshot(std::shared_ptr<const UpstreamSnapshot> snapshot) {
   const auto before = std::exchange(snapshot_, std::move(snapshot));
   if (before->routing != snapshot_->routing) old_snapshots_.push_back(before);
   if (!is_cluster()) return;
-  for (const NodeIndex left : map_.Adopt(*snapshot_->topology)) AbandonLinksTo(left);
+  const std::vector<NodeIndex> primaries = map_.primaries();
+  for (const NodeIndex left : map_.Adopt(*snapshot_->topology)) {
+    AbandonLinksTo(left, "it has left, or is taken for dead by the others");
+  }
+  UpdateReaders();
+  // A cluster's replica must have been told READONLY to be read from, which a primary's link was
+  // not.
+  if (!snapshot_->topology->is_replicated() && !reads_elsewhere()) return;
+  for (const NodeIndex node : primaries) {
+    const auto& now = map_.primaries();
+    const bool demoted = std::find(now.begin(), now.end(), node) == now.end();
+    if (demoted) AbandonLinksTo(node, "another node is the primary now");
+  }
 }
 
-void Upstream::AbandonLinksTo(NodeIndex node) {
+void Upstream::AbandonLinksTo(NodeIndex node, std::string_view cause) {
   std::vector<Link*> gone;
   for (const auto& [link, owned] : links_) {
     if (link->key().node == node) gone.push_back(link);
@@ -81,9 +93,49 @@ void Upstream::AbandonLinksTo(NodeIndex node) {
     LinkGroup* group = groups_.find(link->key())->second.get();
     std::replace(group->shared_.begin(), group->shared_.end(), link, static_cast<Link*>(nullptr));
     std::erase(group->idle_exclusive_, link);
-    link->Abandon("it has left the cluster, or the cluster takes it for dead");
+    link->Abandon(cause);
   }
   map_.ForgetIfUnused(node);
+}
+
+// What is measured of the topology's nodes, and who of them may be read from because of it.
+void Upstream::UpdateReaders() {
+  if (!reads_elsewhere()) return;
+  const Topology& topology = *snapshot_->topology;
+  std::vector<NodeFigures> by_number(map_.size());
+  for (const auto& [link, owned] : links_) {
+    if (link->key().node >= by_number.size() || link->round_trip_us() == 0) continue;
+    uint32_t& shortest_us = by_number[link->key().node].round_trip_us;
+    if (shortest_us == 0 || link->round_trip_us() < shortest_us)
+      shortest_us = link->round_trip_us();
+  }
+  std::vector<NodeIndex> number;
+  std::vector<NodeFigures> figures;
+  for (const Node& node : topology.nodes()) {
+    number.push_back(map_.Find(node));
+    const MappedNode* mapped = map_.node(number.back());
+    figures.push_back(mapped == nullptr ? NodeFigures() : by_number[number.back()]);
+    figures.back().up =
+        mapped != nullptr && !mapped->left && mapped->state.unreachable_since_ms == 0;
+  }
+  const ReadPolicy policy{.read_from = config_->read_from, .zone = config_->availability_zone};
+  std::vector<std::vector<NodeIndex>> readers(map_.size());
+  for (size_t i = 0; i < readers.size(); ++i) readers[i] = {static_cast<NodeIndex>(i)};
+  for (const NodeIndex primary : topology.primaries()) {
+    if (number[primary] == kNoNode) continue;
+    std::vector<NodeIndex>& of = readers[number[primary]];
+    of.clear();
+    for (const NodeIndex reader : Readers(topology, primary, policy, figures)) {
+      if (number[reader] != kNoNode) of.push_back(number[reader]);
+    }
+  }
+  readers_ = std::move(readers);
+}
+
+void Upstream::CloseDoubted() {
+  for (const NodeIndex node : std::exchange(doubted_, {})) {
+    if (map_.node(node) != nullptr) AbandonLinksTo(node, "it says that it is a replica");
+  }
 }
 
 void Upstream::AddAddressMapping(std::string_view mapping) {
@@ -165,6 +217,13 @@ Link* Upstream::MakeLink(LinkGroup* group, bool own) {
   ++node->links;
   auto link = std::make_unique<Link>(context_, this, &node->state, &node->address, config_,
                                      group->key_, own, is_cluster() && !own);
+  if (confirms_primaries_ && snapshot_->topology->is_replicated() &&
+      node->address.role == NodeRole::kPrimary) {
+    link->ConfirmPrimary();
+  }
+  if (url_.kind == UpstreamKind::kCluster && node->address.role == NodeRole::kReplica) {
+    link->ReadFromReplica();
+  }
   Link* raw = link.get();
   links_.emplace(raw, std::move(link));
   ++group->links_;

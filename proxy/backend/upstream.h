@@ -102,7 +102,28 @@ class Upstream final : public LinkOwner {
   // ---- several nodes
   // "FROM=TO", for all that redirects say. REQUIRES: it is well-formed.
   void AddAddressMapping(std::string_view mapping);
-  bool is_cluster() const { return url_.kind == UpstreamKind::kCluster; }
+  // Whether reads may go to other nodes than the primary of their slot; then a node for them, the
+  // same for the same number while nothing changes. `primary` itself, if it is to be; kNoNode: no
+  // node may be read.
+  bool reads_elsewhere() const { return config_->read_from != ReadFrom::kPrimary; }
+  NodeIndex ReaderOf(NodeIndex primary, uint64_t number) const {
+    if (primary >= readers_.size()) return primary;
+    const std::vector<NodeIndex>& readers = readers_[primary];
+    return readers.empty() ? kNoNode : readers[number % readers.size()];
+  }
+  // Looks anew at who can be read from: a few times a second.
+  void UpdateReaders();
+
+  // More nodes than one: a cluster, a primary with replicas, sharded servers.
+  bool is_cluster() const {
+    return url_.kind != UpstreamKind::kSingle || url_.endpoints.size() > 1;
+  }
+  // Of a primary with replicas: each new link has the node say first that it is the primary.
+  void ConfirmPrimaries() { confirms_primaries_ = true; }
+  // The node has said that it is a replica, or is doubted for another reason: its links are closed
+  // with the next CloseDoubted().
+  void Doubt(NodeIndex node) { doubted_.push_back(node); }
+  void CloseDoubted();
   const NodeMap& map() const { return map_; }
   const AddressMap& address_map() const { return address_map_; }
   // The node that a redirect names, which `said_by` sent. kNoNode: there is no room for one more.
@@ -135,7 +156,7 @@ class Upstream final : public LinkOwner {
   void OnLinkFailed(Link& link, std::string_view cause) override;
   void OnLinkClosed(Link& link) override;
   Link* MakeLink(LinkGroup* group, bool own);
-  void AbandonLinksTo(NodeIndex node);
+  void AbandonLinksTo(NodeIndex node, std::string_view cause);
   bool CloseAnIdleOwnLink();
   static constexpr uint64_t kBusyMs = 50;
   static constexpr uint64_t kRefreshPauseMs = 20;
@@ -152,6 +173,9 @@ class Upstream final : public LinkOwner {
   Standstill* const standstill_;
   const OnNodeState on_node_state_;
   const OnReconnected on_reconnected_;
+  bool confirms_primaries_ = false;
+  std::vector<NodeIndex> doubted_;
+  std::vector<std::vector<NodeIndex>> readers_;  // by primary; those that are none read themselves
   std::function<void(std::string_view)> on_refresh_wanted_;
   uint64_t refresh_wanted_ms_ = 0;  // when it was last called
   NodeMap map_;

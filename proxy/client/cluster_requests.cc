@@ -22,8 +22,36 @@ constexpr std::string_view kNotServed = "-CLUSTERDOWN Hash slot not served";
 constexpr std::string_view kNoNodes =
     "-DOWN weir: no node of the cluster has said yet which slots it serves";
 
+constexpr std::string_view kNoReplica =
+    "-DOWN weir: no replica can be read from, and read_from = \"replica\" allows nothing else";
+
+// Whether it may be read from a replica.
+bool IsPlainRead(const Plan& plan) {
+  return plan.kind == PlanKind::kSingle && plan.slot != kNoSlot && plan.entry != nullptr &&
+         plan.entry->spec != nullptr && plan.entry->spec->flags.Has(CommandFlag::kReadonly) &&
+         !plan.entry->runs_script;
+}
+
 PinEffect EffectOf(const CommandEntry* entry) {
   return entry == nullptr ? PinEffect::kNone : entry->effect;
+}
+
+// What makes no sense where a client sees one server, or cannot be had from several yet.
+std::string_view RefusalOf(const CommandEntry* entry, bool is_replicated) {
+  if (entry == nullptr || entry->spec == nullptr) return {};
+  const std::string_view name = entry->spec->name;
+  if (name == "asking" || name == "readonly" || name == "readwrite") {
+    return "-ERR This instance has cluster support disabled";
+  }
+  // With one primary they are that one's.
+  if (is_replicated) return {};
+  if (entry->effect == PinEffect::kTracking) {
+    return "-ERR weir: CLIENT TRACKING is not possible on a cluster yet";
+  }
+  if (entry->effect == PinEffect::kMonitor) {
+    return "-ERR weir: MONITOR is not possible on a cluster yet";
+  }
+  return {};
 }
 
 bool FitsArity(const CommandEntry* entry, const ParsedRequest& parsed) {
@@ -125,7 +153,13 @@ bool Dispatcher::SendRouted(const Plan& plan, const Input& input) {
   Routes& routes = *session_.routes_;
   const bool for_script = plan.entry != nullptr && plan.entry->runs_script;
   Link* link = nullptr;
-  if (const auto done = FindRoute(plan, input, NodeFor(plan), for_script, &link)) [[unlikely]]
+  NodeIndex node = NodeFor(plan);
+  if (worker_.UpstreamOf(session_.listener_).reads_elsewhere()) [[unlikely]] {
+    const NodeIndex reader = ReaderFor(plan, node);
+    if (reader == kNoNode && node != kNoNode) return WaitForNode(plan, input, kNoReplica);
+    node = reader;
+  }
+  if (const auto done = FindRoute(plan, input, node, for_script, &link)) [[unlikely]]
     return *done;
   if (session_.subscriptions_ != nullptr && session_.on_links_ != 0 &&
       PublishesToItself(plan, input)) [[unlikely]] {
@@ -149,10 +183,43 @@ void Dispatcher::DetourUnsent(Request* request, const Link& link, Chunk* chunk,
   session_.AddDetour(std::move(detour));
 }
 
+// False: reads that went to replicas must be answered before what might write: they would see it.
+bool Dispatcher::SettleReads(const Plan& plan) {
+  if (IsPlainRead(plan) || plan.kind == PlanKind::kLocal) return true;
+  Routes& routes = *session_.routes_;
+  if (routes.away != 0) {
+    session_.SetPause(Pause::kOrder);
+    return false;
+  }
+  const bool may_write = plan.entry == nullptr || !plan.entry->is_readonly;
+  if (may_write && plan.kind != PlanKind::kReject) {
+    routes.wrote_ms = worker_.context().NowMs();
+  }
+  return true;
+}
+
+// Where a request goes whose slot is the primary's. Behind what is on its way there it stays there:
+// it may be a write, which the read is to see. kNoNode: it may go nowhere.
+NodeIndex Dispatcher::ReaderFor(const Plan& plan, NodeIndex primary) {
+  const Upstream& upstream = worker_.UpstreamOf(session_.listener_);
+  Routes& routes = *session_.routes_;
+  if (primary == kNoNode || !IsPlainRead(plan) || routes.at(primary).in_flight != 0) return primary;
+  const auto bound_ms = static_cast<uint64_t>(upstream.config().read_your_writes_ms);
+  const uint64_t now_ms = worker_.context().NowMs();
+  if (routes.wrote_ms != 0 && now_ms - routes.wrote_ms < bound_ms) return primary;
+  return upstream.ReaderOf(primary, session_.conversation_.id);
+}
+
 // What several nodes make different; nothing: it goes on as with one.
 std::optional<bool> Dispatcher::PerformInCluster(const Plan& plan, const Input& input) {
   if (!SettleRoutes()) return false;
+  if (worker_.UpstreamOf(session_.listener_).reads_elsewhere() && !SettleReads(plan)) return false;
   Routes& routes = *session_.routes_;
+  if (plan.kind == PlanKind::kPinned) [[unlikely]] {
+    const Topology& topology = *worker_.UpstreamOf(session_.listener_).snapshot().topology;
+    const std::string_view refusal = RefusalOf(plan.entry, topology.is_replicated());
+    if (!refusal.empty() && routes.multi == nullptr) return Refuse(plan.entry, refusal, input);
+  }
   if (routes.multi != nullptr) [[unlikely]]
     return PerformDeferred(plan, input);
   if (session_.own_link_ != nullptr) [[unlikely]] {

@@ -98,7 +98,9 @@ bool Dispatcher::Act(const Plan& plan, const Input& input) {
       if (plan.entry->local == LocalCommand::kMonitor) return StartMonitor(plan, input);
       return AnswerLocally(plan, input);
     case PlanKind::kSubscribe:
-      if (ConcernsInvalidations(input.parsed)) return SendOwn(plan, input);
+      if (session_.routes_ == nullptr && ConcernsInvalidations(input.parsed)) {
+        return SendOwn(plan, input);
+      }
       return Subscribe(plan, input);
     case PlanKind::kReject:
       worker_.context().stats.requests_denied.Add();
@@ -389,6 +391,9 @@ LocalContext Dispatcher::MakeLocalContext(const Input& input) {
   context.weir_info = [this] { return worker_.InfoText(); };
   context.explain = [this](const std::vector<std::string_view>& args) {
     return worker_.Explain(session_, args);
+  };
+  context.report = [this](LocalCommand what, std::string_view name) {
+    return worker_.Report(session_, what, name);
   };
   return context;
 }

@@ -99,6 +99,8 @@ class Dispatcher {
   // cluster_requests.cc: what is different with several nodes.
   std::optional<bool> PerformInCluster(const Plan& plan, const Input& input);
   bool SettleRoutes();
+  bool SettleReads(const Plan& plan);
+  NodeIndex ReaderFor(const Plan& plan, NodeIndex primary);
   NodeIndex NodeFor(const Plan& plan) const;
   bool WaitForNode(const Plan& plan, const Input& input, std::string_view line);
   bool WaitForAnyNode(const Plan& plan, const Input& input);

@@ -73,7 +73,10 @@ LocalOutcome Answer(const LocalCall& call) {
       return AnswerClient(call);
     case LocalCommand::kWeir:
     case LocalCommand::kWeirExplain:
+    case LocalCommand::kWeirHealth:
     case LocalCommand::kWeirHelp:
+    case LocalCommand::kWeirTopology:
+    case LocalCommand::kWeirUpstreams:
       return AnswerWeir(call);
     case LocalCommand::kMonitor:  // its arguments are wrong; else the dispatcher does it
     case LocalCommand::kNone:

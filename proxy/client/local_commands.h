@@ -20,6 +20,7 @@ struct CommandEntry;
 struct CommandSpec;
 struct ParsedRequest;
 class RoutingTable;
+enum class LocalCommand : uint8_t;
 
 // What weir knows of the server behind it; empty version: never reached yet.
 struct ServerFacts {
@@ -97,6 +98,11 @@ struct LocalContext {
   std::function<std::string()> weir_info;
   // WEIR EXPLAIN: chain, plan, link and node of args[0..] as lines of text.
   std::function<std::vector<std::string>(const std::vector<std::string_view>& args)> explain;
+  // WEIR HEALTH, TOPOLOGY and UPSTREAMS: what they say, as lines of text. `upstream`: a name, or
+  // empty for the client's own. Nothing: there is no upstream of that name.
+  std::function<std::optional<std::vector<std::string>>(LocalCommand what,
+                                                        std::string_view upstream)>
+      report;
 };
 
 // Credentials for the links of a client (passthrough authentication).

@@ -54,6 +54,12 @@ std::string HelpReply(const LocalCall& call) {
       head,
       "EXPLAIN <command> [<arg> ...]",
       "    Show what weir would do with a command, without running it.",
+      "HEALTH",
+      "    Show which nodes weir reaches, and why not the others.",
+      "TOPOLOGY [<upstream>]",
+      "    Show an upstream's nodes, their roles and slots.",
+      "UPSTREAMS",
+      "    Show all upstreams and where they are.",
       "HELP",
       "    Prints this help.",
   };
@@ -63,14 +69,40 @@ std::string HelpReply(const LocalCall& call) {
   });
 }
 
-std::string ExplanationReply(const LocalCall& call) {
-  std::vector<std::string_view> args;
-  for (uint32_t i = 2; i < call.argc(); ++i) args.push_back(call.arg(i));
-  const std::vector<std::string> lines = call.context.explain(args);
+std::string LinesReply(const LocalCall& call, const std::vector<std::string>& lines) {
   return MakeReply(call.protocol_version(), [&](ReplyWriter& reply) {
     reply.ArrayHeader(lines.size());
     for (const std::string& line : lines) reply.Bulk(line);
   });
+}
+
+std::string ExplanationReply(const LocalCall& call) {
+  std::vector<std::string_view> args;
+  for (uint32_t i = 2; i < call.argc(); ++i) args.push_back(call.arg(i));
+  return LinesReply(call, call.context.explain(args));
+}
+
+std::string ReportReply(const LocalCall& call) {
+  const std::string_view upstream = call.argc() > 2 ? call.arg(2) : std::string_view();
+  if (call.argc() > 3) {
+    return ErrorReply(ErrorText(RedisError::kWrongArgCount, call.entry.spec->name));
+  }
+  const auto lines = call.context.report(call.entry.local, upstream);
+  if (lines.has_value()) return LinesReply(call, *lines);
+  return ErrorReply("weir: there is no upstream of that name; WEIR UPSTREAMS lists them");
+}
+
+std::string WeirReply(const LocalCall& call) {
+  switch (call.entry.local) {
+    case LocalCommand::kWeirExplain:
+      return ExplanationReply(call);
+    case LocalCommand::kWeirHealth:
+    case LocalCommand::kWeirTopology:
+    case LocalCommand::kWeirUpstreams:
+      return ReportReply(call);
+    default:
+      return HelpReply(call);
+  }
 }
 
 }  // namespace
@@ -93,9 +125,7 @@ LocalOutcome AnswerInfo(const LocalCall& call) {
 }
 
 LocalOutcome AnswerWeir(const LocalCall& call) {
-  const bool explains = call.entry.local == LocalCommand::kWeirExplain;
-  return WithPermission(call, [reply = explains ? ExplanationReply(call) : HelpReply(call)](
-                                  Conversation&) { return reply; });
+  return WithPermission(call, [reply = WeirReply(call)](Conversation&) { return reply; });
 }
 
 }  // namespace weir

@@ -97,6 +97,9 @@ std::optional<Credentials> Offered(LocalCommand local, const ParsedRequest& pars
 bool NotInTransaction(const CommandEntry& entry) {
   switch (entry.local) {
     case LocalCommand::kWeir:
+    case LocalCommand::kWeirHealth:
+    case LocalCommand::kWeirTopology:
+    case LocalCommand::kWeirUpstreams:
     case LocalCommand::kClientReply:
       return true;
     default:
@@ -261,6 +264,11 @@ bool Dispatcher::SendOwn(const Plan& plan, const Input& input) {
 
 // Where the client's own connection has to go to.
 NodeIndex Dispatcher::OwnNode(const Plan& plan) const {
+  if (Is(plan.entry, "wait") || Is(plan.entry, "waitaof")) {
+    const NodeIndex last_write = session_.routes_->last_write;
+    const MappedNode* node = worker_.UpstreamOf(session_.listener_).map().node(last_write);
+    if (node != nullptr && !node->left) return last_write;
+  }
   if (session_.own_link_ == nullptr) return NodeFor(plan);
   const Pin& pin = session_.pinned_->state;
   const bool held = pin.holds().any() || pin.expected().any();

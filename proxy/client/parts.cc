@@ -156,8 +156,7 @@ void Session::OnPartReply(Request& part, std::string_view bytes, uint32_t frames
   auto& task = static_cast<PartsTask&>(*part.whole->extra);
   task.replies[part.part] += bytes;
   task.reply_bytes += bytes.size();
-  held_bytes_ += bytes.size();
-  if (held_bytes_ > worker_->output_bytes_max()) CloseForOutput();
+  HoldBytes(bytes.size());
   if (frames == 0) return;
   if (!routes_->detours.empty()) NoteOvertaken(part);
   --on_links_;
@@ -167,13 +166,13 @@ void Session::OnPartReply(Request& part, std::string_view bytes, uint32_t frames
 
 void Session::FailPart(Request& part, std::string_view line) {
   auto& task = static_cast<PartsTask&>(*part.whole->extra);
-  held_bytes_ -= task.replies[part.part].size();
+  routes_->held_bytes -= task.replies[part.part].size();
   task.reply_bytes -= task.replies[part.part].size();
   task.replies[part.part].clear();
   const std::string reply = Concat(line, "\r\n");
   task.replies[part.part] = reply;
   task.reply_bytes += reply.size();
-  held_bytes_ += reply.size();
+  HoldBytes(reply.size());
   FinishPart(part);
 }
 
@@ -192,7 +191,7 @@ void Session::FinishParts(Request& whole) {
   const std::unique_ptr<RequestExtra> extra = std::move(whole.extra);
   auto& task = static_cast<PartsTask&>(*extra);
   whole.has_parts = false;
-  held_bytes_ -= task.reply_bytes;
+  routes_->held_bytes -= task.reply_bytes;
   const std::vector<std::string_view> replies(task.replies.begin(), task.replies.end());
   std::string reply = MergeReplies({.merge = task.merge,
                                     .replies = absl::MakeConstSpan(replies),

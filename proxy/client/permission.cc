@@ -33,7 +33,10 @@ constexpr Probe kProbes[] = {
     {LocalCommand::kClientTrackinginfo, "CLIENT", {"TRACKINGINFO"}},
     // Redis has none of weir's own commands; who may not even PING it is to be told nothing.
     {LocalCommand::kWeirExplain, "PING", {}},
+    {LocalCommand::kWeirHealth, "PING", {}},
     {LocalCommand::kWeirHelp, "PING", {}},
+    {LocalCommand::kWeirTopology, "PING", {}},
+    {LocalCommand::kWeirUpstreams, "PING", {}},
 };
 
 std::string ProbeRequest(const Probe& probe) {

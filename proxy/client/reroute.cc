@@ -73,11 +73,22 @@ void Session::JoinRoute(Request& request, Link* link) {
   route.link = link;
   ++route.in_flight;
   request.routed = true;
+  const NodeMap& map = worker_->UpstreamOf(listener_).map();
+  request.away = request.slot >= 0 && worker_->UpstreamOf(listener_).reads_elsewhere() &&
+                 map.PrimaryOf(static_cast<uint16_t>(request.slot)) != link->key().node;
+  if (request.away) ++routes_->away;
+  if (request.entry != nullptr && request.entry->is_write) routes_->last_write = link->key().node;
 }
 
 void Session::LeaveRoute(Request& request) {
   --routes_->at(request.link->key().node).in_flight;
   request.routed = false;
+  if (request.away) {
+    --routes_->away;
+    request.away = false;
+  } else if (!request.retryable) {
+    routes_->wrote_ms = worker_->context().NowMs();
+  }
 }
 
 void Session::WakeAfter(uint64_t delay_ms) {
@@ -103,6 +114,10 @@ void Session::OnMapChanged() {
 bool Session::TakeRefusal(Request& request, std::string_view line, std::string* instead) {
   const Redirect redirect = ParseRedirect(line, RunsScript(request));
   if (redirect.refusal == Refusal::kNone) return false;
+  // Reads would go on to be answered there, by data that grows old.
+  if (redirect.refusal == Refusal::kReadonly) {
+    worker_->UpstreamOf(listener_).Doubt(request.link->key().node);
+  }
   if (pinned_ != nullptr && request.link == own_link_) {
     return TakeOwnRefusal(request, line, instead);
   }

@@ -81,14 +81,19 @@ struct Routes {
   // So that they are looked up again: the nodes, or what the client is, have changed.
   void ReleaseGroups();
 
-  uint64_t epoch = 0;    // of the map by which all in flight was sent
+  uint64_t epoch = 0;  // of the map by which all in flight was sent
+  uint32_t away = 0;   // requests in flight that read from others than primaries
+  uint64_t wrote_ms =
+      0;  // when the client last sent, or heard of, what may write; on the loop's clock
   bool scripts = false;  // what is in flight is on links for scripts
   std::vector<Route> by_node;
   std::deque<Detour> detours;
   uint64_t waits_since_ms = 0;  // the next request cannot be sent yet; 0: no such wait
   std::unique_ptr<HostTimer> timer;
   std::unique_ptr<DeferredMulti> multi;
-  int32_t pinned_slot = -1;  // of what the client's own connection holds; -1: not known
+  size_t held_bytes = 0;           // of replies that wait for an earlier one's
+  NodeIndex last_write = kNoNode;  // where the client last wrote: WAIT is about that
+  int32_t pinned_slot = -1;        // of what the client's own connection holds; -1: not known
 };
 
 }  // namespace weir

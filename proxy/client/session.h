@@ -96,7 +96,7 @@ class Session final : public StreamOwner, public TurnEnd, public RequestOwner, p
   bool stalled_since(uint64_t ms) const {
     return !out_.empty() && last_write_ms_ <= ms && !subscribed();
   }
-  uint64_t output_bytes() const { return out_.bytes() + held_bytes_; }
+  uint64_t output_bytes() const;
   uint64_t last_read_ms() const { return last_read_ms_; }
   // Since when the present request has been on its way in; 0: none is half done.
   uint64_t arriving_since_ms() const { return arriving_since_ms_; }
@@ -198,6 +198,7 @@ class Session final : public StreamOwner, public TurnEnd, public RequestOwner, p
   bool SendScriptAgain(Request& request);
   void CheckOutput(Request& request);
   void CloseForOutput();
+  void HoldBytes(size_t more);
   // Others may wait that long behind a reply whose client does not read at all.
   static constexpr uint64_t kOthersWaitMaxMs = 100;
 
@@ -280,8 +281,7 @@ class Session final : public StreamOwner, public TurnEnd, public RequestOwner, p
   Request* head_ = nullptr;
   Request* tail_ = nullptr;
   SliceQueue out_;
-  size_t held_bytes_ = 0;  // of replies that wait for an earlier one's
-  Slice input_;            // read and not yet parsed: part of a request, or more while paused
+  Slice input_;  // read and not yet parsed: part of a request, or more while paused
   LinkGroup* group_ = nullptr;
   Link* flow_ = nullptr;         // where the runs counted by on_links_ are
   Link* own_link_ = nullptr;     // while it has one

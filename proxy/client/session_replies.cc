@@ -62,7 +62,7 @@ Request* Session::Answer(const CommandEntry* entry, std::string_view reply) {
 void Session::Say(Request& request, std::string_view bytes) {
   if (request.silent || bytes.empty()) return;
   request.reply_bytes += bytes.size();
-  if (&request != head_) held_bytes_ += bytes.size();
+  if (routes_ != nullptr && &request != head_) HoldBytes(bytes.size());
   (&request == head_ ? out_ : request.reply).AppendCopy(worker_->context().chunks, bytes);
 }
 
@@ -72,11 +72,19 @@ void Session::SayFrom(Request& request, Chunk* chunk, std::string_view bytes) {
     out_.Append(chunk, bytes);
   } else {
     request.reply.Append(chunk, bytes);
-    held_bytes_ += bytes.size();
-    // What waits for an earlier reply, of another node, cannot be written however fast the client
-    // reads, and what is on its way cannot be stopped for it alone.
-    if (held_bytes_ > worker_->output_bytes_max()) CloseForOutput();
+    if (routes_ != nullptr) HoldBytes(bytes.size());
   }
+}
+
+// What waits for an earlier reply, of another node, cannot be written however fast the client
+// reads, and what is on its way cannot be stopped for it alone.
+void Session::HoldBytes(size_t more) {
+  routes_->held_bytes += more;
+  if (routes_->held_bytes > worker_->output_bytes_max()) CloseForOutput();
+}
+
+uint64_t Session::output_bytes() const {
+  return out_.bytes() + (routes_ == nullptr ? 0 : routes_->held_bytes);
 }
 
 void Session::CloseForOutput() {
@@ -238,7 +246,7 @@ void Session::Advance() {
   LoopContext& context = worker_->context();
   while (head_ != nullptr && head_->done) {
     Request* request = head_;
-    held_bytes_ -= request->reply.bytes();
+    if (routes_ != nullptr) routes_->held_bytes -= request->reply.bytes();
     out_.Append(std::move(request->reply));
     if (request->close_after) close_when_said_ = true;
     head_ = request->owner_next;
@@ -251,7 +259,7 @@ void Session::Advance() {
   }
   if (head_ != nullptr) {
     // What came early for it may be said now, even if there is more to come.
-    held_bytes_ -= head_->reply.bytes();
+    if (routes_ != nullptr) routes_->held_bytes -= head_->reply.bytes();
     out_.Append(std::move(head_->reply));
   } else if (end_of_input_) {
     close_when_said_ = true;

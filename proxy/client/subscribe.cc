@@ -98,7 +98,9 @@ bool Dispatcher::Subscribe(const Plan& plan, const Input& input) {
                          limits.request_buffer_bytes_max, " bytes of it"),
                   input);
   }
-  if (session_.routes_ != nullptr && KindOf(command) == ChannelKind::kShard) {
+  const Topology& topology = *worker_.UpstreamOf(session_.listener_).snapshot().topology;
+  const bool many = !topology.is_single() && !topology.is_replicated();
+  if (many && KindOf(command) == ChannelKind::kShard) {
     return Refuse(plan.entry, "-ERR weir: shard channels are not possible on a cluster yet", input);
   }
   std::vector<std::string_view> names;

@@ -54,6 +54,7 @@ TEST_F(ClusterFailoverTest, AReplicaTakesOverByCommandAndNothingIsLost) {
   RawClient primary(cluster_.node(0).port());
   ASSERT_TRUE(Eventually(
       [&] { return cluster_.node(0).Info("replication", "master_link_status") == "up"; }));
+  ASSERT_TRUE(Eventually([&] { return cluster_.KnowsReplica(ReplicaOf(0), 0); }));
   EXPECT_EQ(primary.Text({"CLUSTER", "FAILOVER"}), "OK");
   ASSERT_TRUE(AwaitPrimary(0, 0));
   for (size_t node = 0; node < 3; ++node) EXPECT_TRUE(load.AwaitProgress(node, 200));

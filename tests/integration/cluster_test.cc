@@ -51,6 +51,21 @@ TEST_F(ClusterTest, WhatHasNoKeyGoesToOnePrimaryAndLooksLikeOneServer) {
   EXPECT_EQ(client.Text({"SELECT", "1"}), "-ERR SELECT is not allowed in cluster mode");
   EXPECT_EQ(client.Text({"SELECT", "0"}), "OK");
   EXPECT_EQ(client.Text({"GET", "a"}), "1");
+  EXPECT_EQ(client.Text({"READONLY"}), "-ERR This instance has cluster support disabled");
+  EXPECT_EQ(client.Text({"CLIENT", "TRACKING", "ON"}),
+            "-ERR weir: CLIENT TRACKING is not possible on a cluster yet");
+  EXPECT_EQ(client.Text({"SSUBSCRIBE", "c"}),
+            "-ERR weir: shard channels are not possible on a cluster yet");
+}
+
+TEST_F(ClusterTest, WaitIsAboutTheNodeOfTheLastWrite) {
+  RawClient client(weir_.port());
+  for (size_t node = 0; node < 3; ++node) {
+    EXPECT_EQ(client.Text({"SET", cluster_.KeyOn(node, 9), "x"}), "OK");
+    const int64_t before = cluster_.node(node).Calls("wait");
+    EXPECT_EQ(client.Text({"WAIT", "1", "10000"}), "1");
+    EXPECT_EQ(cluster_.node(node).Calls("wait"), before + 1);
+  }
 }
 
 TEST_F(ClusterTest, KeysOfSeveralSlotsAreRefusedInRedisWords) {

@@ -210,15 +210,24 @@ TEST(ConfigErrors, CoverAddresses) {
 }
 
 TEST(ConfigErrors, SayNotYetToWhatIsToCome) {
-  for (const char* scheme : {"rediss", "redis+cluster", "redis+sentinel"}) {
-    const std::string url = Concat(scheme, "://a:hush@h:7000/mymaster");
+  for (const char* scheme : {"rediss", "rediss+cluster", "rediss+sentinel", "rediss+sharded"}) {
+    const std::string path = std::string(scheme) == "rediss+cluster" ? "" : "/1";
+    const std::string url = Concat(scheme, "://a:hush@h:7000", path);
     const std::string error = Bad(Concat("[upstream.default]\nurl = \"", url, "\""));
-    EXPECT_THAT(error, StartsWith("f.toml:2:7: [upstream.default] url: ")) << url;
+    EXPECT_THAT(error, StartsWith("f.toml:2:7: [upstream.default] url: not yet: ")) << url;
     EXPECT_THAT(error, Not(HasSubstr("hush"))) << url;
   }
   EXPECT_EQ(Bad("[upstream.default]\nurl = \"rediss://h\""),
             "f.toml:2:7: [upstream.default] url: not yet: weir cannot speak rediss:// in this "
-            "release, only redis://, unix:// and redis+cluster://");
+            "release, which needs TLS: leave the second \"s\" of \"rediss\" away");
+}
+
+TEST(ConfigErrors, TakesEveryKindOfUpstream) {
+  for (const char* url : {"redis://h", "redis://a,b,c/2", "redis+cluster://a:1,b",
+                          "redis+sentinel://a,b/mymaster/3", "redis+sharded://a,b:2/1"}) {
+    EXPECT_EQ(Good(Concat("[upstream.default]\nurl = \"", url, "\"")).upstreams[0].url, url);
+  }
+  EXPECT_THAT(Bad("[upstream.default]\nhash_tag = \"{\""), HasSubstr("two characters"));
 }
 
 TEST(ConfigErrors, NeverRepeatSecrets) {

@@ -134,6 +134,11 @@ class LocalClient {
       return row;
     };
     context.weir_info = [] { return std::string("# Weir\r\nweir_version:0.1.0\r\n"); };
+    context.report = [](LocalCommand, std::string_view upstream) {
+      std::optional<std::vector<std::string>> lines;
+      if (upstream != "nobody") lines = std::vector<std::string>{"report"};
+      return lines;
+    };
     context.explain = [](const std::vector<std::string_view>& args) {
       return std::vector<std::string>{"command: " + std::string(args[0]),
                                       "arguments: " + std::to_string(args.size() - 1)};

@@ -91,7 +91,7 @@ TEST_P(LocalCommandTest, EntriesHaveRedisTypes) {
   for (size_t i = 0; i < our_entry.elements.size(); ++i) {
     EXPECT_EQ(our_entry.elements[i].type, their_entry.elements[i].type) << i;
   }
-  const Reply& our_help = our_entry.elements[9].elements[1];
+  const Reply& our_help = our_entry.elements[9].elements[2];
   EXPECT_EQ(our_help.elements[0].text, "weir|help");
   for (const Reply& sub : their_entry.elements[9].elements) {
     if (sub.elements[0].text == "latency|help") {
@@ -172,13 +172,16 @@ std::vector<std::string> Names(const std::string& reply) {
 
 TEST_P(LocalCommandTest, ListIsFilteredAsRedisDoes) {
   const std::vector<std::pair<Args, Args>> cases = {
-      {{}, {"weir", "weir|explain", "weir|help"}},
-      {{"FILTERBY", "ACLCAT", "connection"}, {"weir|explain", "weir|help"}},
-      {{"filterby", "aclcat", "SLOW"}, {"weir", "weir|explain"}},
+      {{}, {"weir", "weir|explain", "weir|health", "weir|help", "weir|topology", "weir|upstreams"}},
+      {{"FILTERBY", "ACLCAT", "connection"},
+       {"weir|explain", "weir|health", "weir|help", "weir|topology", "weir|upstreams"}},
+      {{"filterby", "aclcat", "SLOW"},
+       {"weir", "weir|explain", "weir|health", "weir|topology", "weir|upstreams"}},
       {{"FILTERBY", "ACLCAT", "geo"}, {}},
       {{"FILTERBY", "MODULE", "weir"}, {}},
       {{"FILTERBY", "PATTERN", "*w?IR"}, {"weir"}},
-      {{"FILTERBY", "PATTERN", "*EIR*"}, {"weir", "weir|explain", "weir|help"}},
+      {{"FILTERBY", "PATTERN", "*EIR*"},
+       {"weir", "weir|explain", "weir|health", "weir|help", "weir|topology", "weir|upstreams"}},
       {{"FILTERBY", "PATTERN", "weir|[a-f]*"}, {"weir|explain"}},
   };
   for (const auto& [filter, own] : cases) {

@@ -422,10 +422,19 @@ TEST(LocalCommandsTest, WeirHelpAndErrors) {
   const RedisServer redis;
   LocalClient client(redis);
   EXPECT_EQ(client.Run({"weir", "help"}),
-            "*5\r\n+WEIR <subcommand> [<arg> [value] [opt] ...]. Subcommands are:\r\n"
+            "*11\r\n+WEIR <subcommand> [<arg> [value] [opt] ...]. Subcommands are:\r\n"
             "+EXPLAIN <command> [<arg> ...]\r\n"
             "+    Show what weir would do with a command, without running it.\r\n"
+            "+HEALTH\r\n+    Show which nodes weir reaches, and why not the others.\r\n"
+            "+TOPOLOGY [<upstream>]\r\n"
+            "+    Show an upstream's nodes, their roles and slots.\r\n"
+            "+UPSTREAMS\r\n+    Show all upstreams and where they are.\r\n"
             "+HELP\r\n+    Prints this help.\r\n");
+  EXPECT_EQ(client.Run({"WEIR", "UPSTREAMS"}), "*1\r\n$6\r\nreport\r\n");
+  EXPECT_EQ(client.Run({"WEIR", "TOPOLOGY", "nobody"}),
+            "-ERR weir: there is no upstream of that name; WEIR UPSTREAMS lists them\r\n");
+  EXPECT_EQ(client.Run({"WEIR", "TOPOLOGY", "a", "b"}),
+            "-ERR wrong number of arguments for 'weir|topology' command\r\n");
   EXPECT_EQ(client.Run({"WEIR", "EXPLAIN", "GET", "a"}),
             "*2\r\n$12\r\ncommand: GET\r\n$12\r\narguments: 1\r\n");
   EXPECT_EQ(client.Run({"WEIR"}), "-ERR wrong number of arguments for 'weir' command\r\n");

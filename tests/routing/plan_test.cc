@@ -116,6 +116,79 @@ TEST_F(PlanTest, AClusterSplitsOrRefusesSeveralSlots) {
   EXPECT_EQ(crossing.reason, "-CROSSSLOT Keys in request don't hash to the same slot");
 }
 
+TEST_F(PlanTest, WhatCannotBeSplitIsRefusedInRedisWords) {
+  for (const Args& args :
+       {Args{"MSETNX", "a", "1", "b", "2"}, Args{"RENAME", "a", "b"}, Args{"SMOVE", "a", "b", "m"},
+        Args{"SUNIONSTORE", "a", "b", "c"}, Args{"EVAL", "x", "2", "a", "b"},
+        Args{"BLPOP", "a", "b", "0"}, Args{"WATCH", "a", "b"}, Args{"SSUBSCRIBE", "a", "b"}}) {
+    EXPECT_EQ(On(*cluster_, args).kind, PlanKind::kReject) << args[0];
+    EXPECT_EQ(On(*cluster_, args).reason, "-CROSSSLOT Keys in request don't hash to the same slot");
+  }
+  EXPECT_EQ(On(*cluster_, {"MSETNX", "{t}a", "1", "{t}b", "2"}).kind, PlanKind::kSingle);
+  EXPECT_EQ(On(*cluster_, {"MSET", "a", "1", "b"}).reason,
+            "-ERR wrong number of arguments for 'mset' command");
+}
+
+TEST_F(PlanTest, AConnectionOfItsOwnGoesWhereItsKeysAre) {
+  for (const Args& args : {Args{"WATCH", "foo", "{foo}x"}, Args{"BLPOP", "foo", "0"},
+                           Args{"XREAD", "BLOCK", "0", "STREAMS", "foo", "$"}}) {
+    const Plan plan = On(*cluster_, args);
+    EXPECT_EQ(plan.kind, PlanKind::kPinned) << args[0];
+    EXPECT_EQ(plan.slot, KeySlot("foo"));
+    EXPECT_EQ(plan.node, cluster_->PrimaryOf(KeySlot("foo")));
+  }
+  for (const Args& args : {Args{"MULTI"}, Args{"EXEC"}, Args{"WAIT", "0", "0"}}) {
+    EXPECT_EQ(On(*cluster_, args).kind, PlanKind::kPinned);
+    EXPECT_EQ(On(*cluster_, args).node, kNoNode) << "its first key will tell";
+  }
+  EXPECT_EQ(On(*cluster_, {"SSUBSCRIBE", "foo"}).slot, KeySlot("foo"));
+  EXPECT_EQ(On(*cluster_, {"SUBSCRIBE", "foo"}).node, kNoNode);
+  EXPECT_EQ(On(*cluster_, {"WATCH", "nowhere"}).kind, PlanKind::kReject);
+}
+
+// Servers that know nothing of each other: what is on one of them needs no common slot.
+TEST_F(PlanTest, ShardedServersTakeWhatIsWhollyTheirs) {
+  const Ketama::Server servers[] = {{"a"}, {"b"}, {"c"}};
+  const auto sharded = Topology::Sharded(
+      {{.host = "a", .port = 1}, {.host = "b", .port = 1}, {.host = "c", .port = 1}},
+      Ketama(servers, "{}"));
+  const auto server_of = [&](std::string_view key) { return sharded->SlotOf(key); };
+  std::string other = "k";
+  while (server_of(other) == server_of("foo")) other += "k";
+  std::string same = "s";
+  while (server_of(same) != server_of("foo")) same += "s";
+  EXPECT_EQ(On(*sharded, {"GET", "foo"}).node, server_of("foo"));
+  EXPECT_EQ(On(*sharded, {"SINTER", "foo", same}).node, server_of("foo"));
+  EXPECT_EQ(On(*sharded, {"SINTER", "foo", other}).reason,
+            "-CROSSSLOT weir: the keys are on different servers, and this command cannot be split");
+  EXPECT_EQ(On(*sharded, {"MGET", "foo", other}).kind, PlanKind::kSplit);
+  EXPECT_EQ(On(*sharded, {"DBSIZE"}).kind, PlanKind::kBroadcast);
+  EXPECT_EQ(sharded->primaries().size(), 3U);
+}
+
+// A primary with replicas is one server, whatever the keys.
+TEST_F(PlanTest, ReplicatedServersAreOne) {
+  const auto replicated =
+      Topology::Replicated({{.host = "p", .port = 1}, {.host = "r", .port = 1}}, 1);
+  for (const Args& args :
+       {Args{"GET", "a"}, Args{"MGET", "a", "b"}, Args{"SINTER", "a", "b"}, Args{"DBSIZE"},
+        Args{"SCAN", "0"}, Args{"NOSUCH"}, Args{"TIME"}, Args{"MSET", "a", "1", "b"}}) {
+    EXPECT_EQ(On(*replicated, args).kind, PlanKind::kSingle) << args[0];
+    EXPECT_EQ(On(*replicated, args).node, 0);
+    EXPECT_EQ(On(*replicated, args).slot, 0);
+  }
+  EXPECT_EQ(On(*replicated, {"MULTI"}).node, 0);
+  EXPECT_EQ(On(*replicated, {"WATCH", "a", "b"}).kind, PlanKind::kPinned);
+  EXPECT_EQ(replicated->replicas(0), (std::vector<NodeIndex>{1}));
+}
+
+TEST_F(PlanTest, AClusterIsScannedNodeByNode) {
+  EXPECT_EQ(On(*cluster_, {"SCAN", "0"}).kind, PlanKind::kScan);
+  EXPECT_EQ(On(*single_, {"SCAN", "0"}).kind, PlanKind::kSingle);
+  EXPECT_EQ(On(*cluster_, {"HSCAN", "foo", "0"}).slot, KeySlot("foo"));
+  EXPECT_EQ(PlanKindName(PlanKind::kScan), "scan");
+}
+
 TEST_F(PlanTest, AClusterBroadcastsWhatConcernsAll) {
   EXPECT_EQ(On(*cluster_, {"DBSIZE"}).kind, PlanKind::kBroadcast);
   EXPECT_EQ(On(*cluster_, {"SCRIPT", "LOAD", "x"}).kind, PlanKind::kBroadcast);
@@ -149,6 +222,12 @@ TEST_F(PlanTest, ExplainsItself) {
       ElementsAre("plan: local", "command: POST", "why: Redis closes a connection that says so"));
   EXPECT_THAT(Explained(*cluster_, {"MGET", "a", "b"}).back(),
               "why: its keys are served by several nodes");
+  EXPECT_THAT(Explained(*cluster_, {"MGET", "a", "b"}), Contains("merge: in key order"));
+  EXPECT_THAT(Explained(*cluster_, {"DBSIZE"}),
+              ElementsAre("plan: broadcast", "command: dbsize", "flags: readonly fast",
+                          "spread: all primaries", "merge: sum", "nodes: a:1 c:3",
+                          "why: it concerns every node"));
+  EXPECT_THAT(Explained(*cluster_, {"SCAN", "0"}), Contains("plan: scan"));
   EXPECT_THAT(Explained(*cluster_, {"GET", "foo"}), Contains("node: a:1"));
 }
 

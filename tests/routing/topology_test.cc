@@ -30,5 +30,43 @@ TEST(TopologyTest, AClusterMapsSlotsToPrimaries) {
   EXPECT_EQ(topology->version(), 3U);
 }
 
+TEST(TopologyTest, KnowsPrimariesAndTheirReplicas) {
+  std::vector<NodeIndex> slots(kSlotCount, kNoNode);
+  slots[7] = 3;
+  slots[8] = 0;
+  const auto topology = Topology::Cluster({{.id = "a"},
+                                           {.id = "b", .role = NodeRole::kReplica, .primary = 3},
+                                           {.id = "without slots"},
+                                           {.id = "d", .host = "::1", .port = 7},
+                                           {.id = "e", .role = NodeRole::kReplica, .primary = 3},
+                                           {.id = "orphan", .role = NodeRole::kReplica}},
+                                          slots, 1);
+  EXPECT_EQ(topology->primaries(), (std::vector<NodeIndex>{0, 3}));
+  EXPECT_EQ(topology->replicas(3), (std::vector<NodeIndex>{1, 4}));
+  EXPECT_TRUE(topology->replicas(0).empty());
+  EXPECT_EQ(topology->Find("::1", 7), 3);
+  EXPECT_EQ(topology->Find("::1", 8), kNoNode);
+  EXPECT_TRUE(Topology::Single({})->replicas(0).empty());
+}
+
+TEST(TopologyTest, ASlotCanBePatched) {
+  std::vector<NodeIndex> slots(kSlotCount, 0);
+  const auto topology = Topology::Cluster({{.id = "a"}, {.id = "b"}}, slots, 4);
+  const auto patched = topology->WithSlot(9, 1);
+  EXPECT_EQ(patched->PrimaryOf(9), 1);
+  EXPECT_EQ(patched->PrimaryOf(10), 0);
+  EXPECT_EQ(topology->PrimaryOf(9), 0);
+  EXPECT_EQ(patched->primaries().size(), 2U);
+  EXPECT_EQ(patched->version(), 4U);
+}
+
+// Every weir, of whatever build, must get these numbers: they are part of cursors.
+TEST(TopologyTest, ANodesHashIsOfItsIdElseOfItsAddress) {
+  EXPECT_EQ(NodeHash({.id = "a"}), NodeHash({.id = "a", .host = "h", .port = 1}));
+  EXPECT_NE(NodeHash({.id = "a"}), NodeHash({.id = "b"}));
+  EXPECT_NE(NodeHash({.host = "h", .port = 1}), NodeHash({.host = "h", .port = 2}));
+  EXPECT_EQ(NodeHash({.id = "a"}), 6857225946766476583U);
+}
+
 }  // namespace
 }  // namespace weir

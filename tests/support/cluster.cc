@@ -148,6 +148,13 @@ size_t Cluster::PrimaryOf(uint16_t slot) {
 
 size_t Cluster::PrimaryOf(const std::string& key) { return PrimaryOf(SlotOf(key)); }
 
+bool Cluster::KnowsReplica(size_t primary, size_t replica) {
+  for (const auto& fields : NodesLines(node(primary))) {
+    if (fields[0] == ids_[replica]) return fields[3] == ids_[primary];
+  }
+  return false;
+}
+
 std::string Cluster::KeyOn(size_t primary, int number) const {
   const auto primaries = static_cast<size_t>(options_.primaries);
   for (int i = 0;; ++i) {

@@ -38,6 +38,8 @@ class Cluster {
   // Which node serves the slot now, in the words of one that answers; size() if none does.
   size_t PrimaryOf(uint16_t slot);
   size_t PrimaryOf(const std::string& key);
+  // The primary knows that the other is its replica, whose CLUSTER FAILOVER it would ignore before.
+  bool KnowsReplica(size_t primary, size_t replica);
   // A key in a slot of this node (as dealt at the start), different for each number.
   std::string KeyOn(size_t primary, int number) const;
 

@@ -22,6 +22,7 @@
 #include "tests/support/resp.h"
 #include "tests/support/saboteur.h"
 #include "tests/support/seed.h"
+#include "tests/support/sentinel.h"
 #include "tests/support/weir_server.h"
 
 #endif  // WEIR_TESTS_SUPPORT_SUPPORT_H_
