@@ -74,6 +74,20 @@ void BM_ParseGet(benchmark::State& state) {
 }
 BENCHMARK(BM_ParseGet);
 
+// A pipeline of like requests, taken at once.
+void BM_ParseAlikeSet64(benchmark::State& state) {
+  const std::string pipeline = Repeated(SetRequest());
+  const RequestParser parser({});
+  for ([[maybe_unused]] auto _ : state) {
+    uint32_t count = 0;
+    benchmark::DoNotOptimize(
+        parser.ParseAlike(pipeline, "*3\r\n$3\r\nSET\r\n", 2, UINT32_MAX, &count));
+    if (count != kPipeline) return state.SkipWithError("the pipeline was not parsed to its end");
+  }
+  FinishPerFrame(state);
+}
+BENCHMARK(BM_ParseAlikeSet64);
+
 void BM_ParsePing(benchmark::State& state) { ParsePipeline(state, Request({"PING"})); }
 BENCHMARK(BM_ParsePing);
 

@@ -123,6 +123,40 @@ bool RequestParser::ParseWhole(std::string_view data, bool authenticated, Parsed
   return true;
 }
 
+// The byte after an argument that lies at `p` whole and in canonical form; nullptr: it does not, or
+// it is too large for a plain case.
+inline const char* RequestParser::SkipArg(const char* p, const char* end) const {
+  if (end - p < kArgBytesMin || *p != '$') return nullptr;
+  uint32_t length = 0;
+  const char* payload = ReadShortNumber(p + 1, &length);
+  if (payload == nullptr) {
+    payload = ReadPlainNumber(p + 1, end, &length);
+    if (payload == nullptr || length > plain_bulk_bytes_max_) return nullptr;
+  }
+  if (end - payload < ptrdiff_t{length} + 2 || !IsCrlf(payload + length)) return nullptr;
+  return payload + length + 2;
+}
+
+size_t RequestParser::ParseAlike(std::string_view data, std::string_view head, uint32_t args_left,
+                                 uint32_t max, uint32_t* count) const {
+  const char* const end = data.data() + data.size();
+  const char* done = data.data();
+  *count = 0;
+  if (args_left >= plain_args_max_) return 0;
+  while (*count < max) {
+    if (end - done < static_cast<ptrdiff_t>(head.size()) ||
+        std::memcmp(done, head.data(), head.size()) != 0) {
+      break;
+    }
+    const char* p = done + head.size();
+    for (uint32_t i = 0; p != nullptr && i < args_left; ++i) p = SkipArg(p, end);
+    if (p == nullptr || static_cast<size_t>(p - done) > limits_.request_bytes_max) break;
+    done = p;
+    ++*count;
+  }
+  return static_cast<size_t>(done - data.data());
+}
+
 ParseStatus RequestParser::ParseSlowly(ParseState* state, std::string_view data,
                                        ParsedRequest* out) {
   ReleaseExcess();

@@ -206,9 +206,9 @@ std::string Link::LossLine() const {
   return Concat("-DOWN weir: the connection to ", node_->address, " broke");
 }
 
-void Link::Extend(Request* request, Chunk* chunk, std::string_view wire) {
-  ++request->count;
-  ++in_flight_;
+void Link::Extend(Request* request, Chunk* chunk, std::string_view wire, uint32_t n) {
+  request->count += n;
+  in_flight_ += n;
   request->request_bytes += wire.size();
   request->wire.Extend(wire.size());
   if (state_ == State::kReady) {

@@ -79,6 +79,8 @@ class Link final : private StreamOwner, private TurnEnd {
 
   // True: no more for now; Wait() tells when.
   bool full() const { return in_flight_ >= in_flight_max_ || queued_bytes() >= kQueuedBytesMax; }
+  // How many more requests it takes now; 0 if full().
+  uint32_t room() const { return full() ? 0 : static_cast<uint32_t>(in_flight_max_ - in_flight_); }
   void Wait(RequestOwner* owner) { waiting_.push_back(owner); }
   void StopWaiting(RequestOwner* owner);
 
@@ -87,8 +89,8 @@ class Link final : private StreamOwner, private TurnEnd {
   [[nodiscard]] bool Send(Request* request, Chunk* chunk, std::string_view wire);
   // Whether `request` is last in the queue and not yet sent, so that Extend may make it longer.
   bool CanExtend(const Request* request) const { return tail_ == request && !request->sent; }
-  // Adds one more request to the run, whose bytes follow the run's own in the same chunk.
-  void Extend(Request* request, Chunk* chunk, std::string_view wire);
+  // Adds `n` more requests to the run, whose bytes follow the run's own in the same chunk.
+  void Extend(Request* request, Chunk* chunk, std::string_view wire, uint32_t n = 1);
   // More bytes of the last request, which is `streamed`. REQUIRES: state() == kReady.
   void SendMore(Request* request, Chunk* chunk, std::string_view bytes);
   void EndStreamed(Request* request);

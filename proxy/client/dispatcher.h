@@ -40,10 +40,14 @@ class Dispatcher {
   // True: the request was taken and its bytes may go. False: it has to wait, a reason to pause is
   // set, and it must be given again.
   [[nodiscard]] bool Handle(Chunk* chunk, const ParsedRequest& parsed);
-  // The same for a request of which only the first arguments are there.
-  // `rest`: what has come of it behind those.
-  [[nodiscard]] bool HandleLarge(Chunk* chunk, const ParsedRequest& parsed,
-                                 const RequestTail& tail, std::string_view rest);
+  // Of what follows a request that was just taken, in the same chunk, takes the requests that are
+  // like it and may join its run; returns their bytes, and in *count their number. See run.cc.
+  size_t TakeAlike(Chunk* chunk, const ParsedRequest& parsed, std::string_view following,
+                   uint32_t* count);
+  // As Handle, for a request of which only the first arguments are there; `rest` is what has come
+  // of it behind those.
+  [[nodiscard]] bool HandleLarge(Chunk* chunk, const ParsedRequest& parsed, const RequestTail& tail,
+                                 std::string_view rest);
 
  private:
   // All that an action needs to know of the request.
@@ -78,6 +82,7 @@ class Dispatcher {
   bool AnswerForPlugin(const CommandEntry* entry, std::string_view reply, const Input& input);
   // Refuses what only those may ask who have said who they are; nothing: they may.
   std::optional<bool> RefuseStranger(const CommandEntry* entry, const Input& input);
+  bool MayRunOn(Chunk* chunk, const ParsedRequest& parsed, std::string_view following) const;
 
   // own_link.cc: what goes over the client's own connection.
   bool SendOwn(const Plan& plan, const Input& input);

@@ -180,11 +180,15 @@ void Session::Parse(Chunk* chunk, std::string_view data) {
       ++requests;
       if (!dispatcher.Handle(chunk, parsed)) break;
       data.remove_prefix(parsed.consumed);
+      uint32_t alike = 0;
+      data.remove_prefix(dispatcher.TakeAlike(chunk, parsed, data, &alike));
+      requests += alike;
     } else if (status == ParseStatus::kNeedMore) {
       data.remove_prefix(parsed.consumed);
       break;
     } else if (status == ParseStatus::kTooLarge) {
-      if (!dispatcher.HandleLarge(chunk, parsed, parser.tail(), data.substr(parsed.consumed))) break;
+      if (!dispatcher.HandleLarge(chunk, parsed, parser.tail(), data.substr(parsed.consumed)))
+        break;
       data.remove_prefix(parsed.consumed);
     } else {
       data = {};

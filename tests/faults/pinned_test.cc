@@ -130,8 +130,11 @@ TEST_F(PinnedFaultTest, CutAtEachByteATransactionRunsWholeOrNotAtAll) {
         ASSERT_NE(heard.back().find("\r\n"), std::string::npos) << at << ": " << heard.back();
       }
       saboteur_.CutAfter(direction, Saboteur::kNever, Breakage::kClose);
+      // Asked for at once: Redis may run the transaction between two questions.
+      const std::string a_and_b = direct.Command({"MGET", "a", "b"});
+      const size_t half = (a_and_b.size() - 4) / 2;
+      ASSERT_EQ(a_and_b.substr(4, half), a_and_b.substr(4 + half)) << "cut at " << at;
       const std::string a = direct.Text({"GET", "a"});
-      ASSERT_EQ(a, direct.Text({"GET", "b"})) << "cut at " << at;
       if (heard.back()[0] == '*') {
         ASSERT_NE(a, before) << "cut at " << at;
       } else if (!IsUnknown(heard.back()) && heard.back() != kClosed) {

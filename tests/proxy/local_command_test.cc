@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "proxy/client/command_docs.h"
-#include "routing/glob.h"
 #include "proxy/client/reply_elements.h"
 #include "resp/frame_scanner.h"
+#include "routing/glob.h"
 #include "tests/proxy/local_client.h"
 
 namespace weir::harness {

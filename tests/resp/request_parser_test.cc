@@ -388,5 +388,52 @@ TEST(RequestParserPropertyTest, RandomCutsChangeNothing) {
   }
 }
 
+// What is taken as alike is what the parser would have found one by one, and where it stops, the
+// next request is another command's, not whole, too many, or no plain case.
+TEST(RequestParserPropertyTest, AlikeIsWhatParsingOneByOneFinds) {
+  testing::Random random(harness::Seed());
+  uint64_t found = 0;
+  for (int i = 0; i < 20000 && !HasFailure(); ++i) {
+    const Args name_and_count = testing::Below(random, 2) == 0 ? Args{"GET"} : Args{"set", ""};
+    std::string bytes;
+    for (uint64_t n = 1 + testing::Below(random, 8); n > 0; --n) {
+      Args args = {name_and_count[0], testing::RandomText(random, 30)};
+      if (name_and_count.size() == 2) args.push_back(testing::RandomText(random, 120));
+      if (testing::Below(random, 12) == 0) args[0] = "gEt";
+      if (testing::Below(random, 12) == 0) args.emplace_back("one more");
+      bytes += Encoded(args);
+    }
+    if (testing::Below(random, 3) == 0) testing::Damage(random, &bytes);
+    if (testing::Below(random, 3) == 0) bytes.resize(testing::Below(random, bytes.size() + 1));
+    RequestParser parser({});
+    ParseState state;
+    ParsedRequest first;
+    if (parser.Parse(&state, bytes, &first) != ParseStatus::kRequest || first.rewritten) continue;
+    const std::string head(first.wire.substr(0, first.args[0].offset + first.args[0].length + 2));
+    const uint32_t argc = first.argc;
+    const std::string_view following = std::string_view(bytes).substr(first.consumed);
+    const auto max = static_cast<uint32_t>(testing::Below(random, 10));
+    uint32_t count = 0;
+    const size_t alike = parser.ParseAlike(following, head, argc - 1, max, &count);
+    EXPECT_LE(count, max);
+    std::string_view rest = following;
+    for (uint32_t k = 0; k < count; ++k) {
+      ParsedRequest one;
+      ASSERT_EQ(parser.Parse(&state, rest, &one), ParseStatus::kRequest) << bytes;
+      EXPECT_EQ(one.argc, argc) << bytes;
+      EXPECT_TRUE(one.wire.starts_with(head) && !one.rewritten) << bytes;
+      EXPECT_EQ(one.consumed, one.wire.size()) << bytes;
+      rest.remove_prefix(one.consumed);
+    }
+    EXPECT_EQ(following.size() - rest.size(), alike) << bytes;
+    ParsedRequest next;
+    if (count < max && parser.Parse(&state, rest, &next) == ParseStatus::kRequest) {
+      EXPECT_FALSE(rest.starts_with(head) && next.argc == argc && !next.rewritten) << bytes;
+    }
+    found += count;
+  }
+  EXPECT_GT(found, 10000u);
+}
+
 }  // namespace
 }  // namespace weir
