@@ -132,18 +132,60 @@ return {allowed and 1 or 0, refuses - 1, math.max(0, about.room), math.ceil(abou
         grant, allowed and wait or 0}
 )lua";
 
-const std::string& ScriptHash() {
-  static const std::string hash = [] {
-    sha1_ctx context;
-    sha1_init(&context);
-    sha1_update(&context, kScript.size(), reinterpret_cast<const uint8_t*>(kScript.data()));
-    std::array<uint8_t, SHA1_DIGEST_SIZE> digest;
-    sha1_digest(&context, digest.size(), digest.data());
-    std::string hex(BASE16_ENCODE_LENGTH(SHA1_DIGEST_SIZE), '\0');
-    base16_encode_update(hex.data(), digest.size(), digest.data());
-    return hex;
-  }();
-  return hash;
+// The same for what is asked most, one gcra or token_bucket: without tables and loops it takes
+// Redis a good deal less time.
+constexpr std::string_view kBucketScript = R"lua(
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local points, period, all, cost = ARGV[5] + 0, ARGV[6] + 0, ARGV[7] + 0, ARGV[8] + 0
+local grant, level = ARGV[3] + 0, 0
+local state = redis.call('GET', KEYS[1])
+if state then
+  local space = string.find(state, ' ', 1, true)
+  level = string.sub(state, 1, space - 1) + 0
+  local passed = now - string.sub(state, space + 1)
+  if passed > 0 then level = level - passed * points / period end
+  if level < 0 then level = 0 end
+end
+local floor = math.floor
+local room, wait, allowed = floor(all - level + 0.000001), 0, true
+if room < cost then
+  wait = math.max(1, math.ceil((level + cost - all) * period / points))
+  allowed = cost <= all and wait <= ARGV[2] + 0
+  grant = allowed and 1 or 0
+elseif cost > 0 then
+  grant = math.min(grant, floor(room / cost))
+end
+if allowed and cost > 0 and ARGV[1] == 'take' then
+  level = level + cost * grant
+  room = floor(all - level + 0.000001)
+  local keep = level * period / points
+  redis.call('SET', KEYS[1], string.format('%.9f %.0f', level, now), 'PX', math.ceil(keep / 1000) + 1)
+end
+if room < 0 then room = 0 end
+return {allowed and 1 or 0, 0, room, math.ceil(level * period / points),
+        (allowed or cost > all) and -1 or wait, grant, allowed and wait or 0}
+)lua";
+
+std::string Sha1Hex(std::string_view text) {
+  sha1_ctx context;
+  sha1_init(&context);
+  sha1_update(&context, text.size(), reinterpret_cast<const uint8_t*>(text.data()));
+  std::array<uint8_t, SHA1_DIGEST_SIZE> digest;
+  sha1_digest(&context, digest.size(), digest.data());
+  std::string hex(BASE16_ENCODE_LENGTH(SHA1_DIGEST_SIZE), '\0');
+  base16_encode_update(hex.data(), digest.size(), digest.data());
+  return hex;
+}
+
+// The script that a question needs, or its hash.
+std::string ScriptFor(const ScriptQuestion& question, bool with_text) {
+  static const std::string bucket_hash = Sha1Hex(kBucketScript);
+  static const std::string hash = Sha1Hex(kScript);
+  const bool bucket = question.limits.size() == 1 &&
+                      question.limits[0].shape.algorithm <= LimitAlgorithm::kTokenBucket;
+  if (with_text) return std::string(bucket ? kBucketScript : kScript);
+  return bucket ? bucket_hash : hash;
 }
 
 }  // namespace
@@ -151,7 +193,7 @@ const std::string& ScriptHash() {
 std::string ScriptRequest(const ScriptQuestion& question, bool with_text) {
   std::vector<std::string> args;
   args.emplace_back(with_text ? "EVAL" : "EVALSHA");
-  args.emplace_back(with_text ? std::string(kScript) : ScriptHash());
+  args.push_back(ScriptFor(question, with_text));
   args.push_back(Concat(question.limits.size()));
   for (const ScriptLimit& limit : question.limits) args.push_back(limit.key);
   args.emplace_back(question.peek ? "peek" : "take");

@@ -45,10 +45,6 @@ bool MatchesCommand(const std::vector<std::string>& patterns, std::string_view n
 KeyPositions KeysOf(const CommandEntry* entry, const ArgList& args) {
   KeyPositions keys;
   if (entry == nullptr || entry->spec == nullptr) return keys;
-  if (entry->only_key != 0) {
-    if (entry->only_key < args.size()) keys.push_back({entry->only_key, {}});
-    return keys;
-  }
   if (FindKeys(*entry->spec, args, &keys) == KeysFound::kInvalid && entry->spec->first_key > 0 &&
       static_cast<uint32_t>(entry->spec->first_key) < args.size()) {
     keys.push_back({static_cast<uint32_t>(entry->spec->first_key), {}});
@@ -143,6 +139,8 @@ bool RuleSet::MatchesSession(const Compiled& rule, SessionView& session) const {
 
 RuleSet::Match RuleSet::Find(Rules candidates, Rules needs_key, SessionView& session,
                              const CommandEntry* entry, const ArgList& args) const {
+  // Most commands have one key, whose place is known.
+  const uint32_t only_key = entry != nullptr && entry->spec != nullptr ? entry->only_key : 0;
   KeyPositions keys;
   bool found_keys = false;
   for (; candidates != 0; candidates &= candidates - 1) {
@@ -151,6 +149,12 @@ RuleSet::Match RuleSet::Find(Rules candidates, Rules needs_key, SessionView& ses
     if (rule.looks_at_session && !MatchesSession(rule, session)) continue;
     const std::vector<std::string>& patterns = rule.match.keys;
     if (patterns.empty() && (needs_key & (Rules{1} << index)) == 0) return {index, kNoKey};
+    if (only_key != 0) [[likely]] {
+      if (only_key < args.size() && (patterns.empty() || MatchesAny(patterns, args[only_key]))) {
+        return {index, only_key};
+      }
+      continue;
+    }
     if (!found_keys) keys = KeysOf(entry, args);
     found_keys = true;
     for (const KeyPosition& key : keys) {

@@ -104,7 +104,7 @@ class Server final : public AdminSource {
   CommandPolicy policy_;
   Loop loop_;
   NodeStates nodes_;
-  std::vector<std::unique_ptr<SubscriptionCounts>> counts_;  // one for each upstream
+  std::vector<std::unique_ptr<SubscriptionCounts>> counts_;           // one for each upstream
   std::map<std::string, std::shared_ptr<void>, std::less<>> shares_;  // by plugins' names for them
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::unique_ptr<Listener>> listeners_;

@@ -18,9 +18,9 @@ class LinkGroup;
 struct RequestTask final : RequestExtra {
   static constexpr size_t kCollectBytesMax = size_t{16} << 20;
 
-  LocalOutcome::Ask ask;        // finish null: nobody asked
-  LocalOutcome::Gather gather;  // of a request that all workers answer
-  PluginSet reply_marks = 0;    // the plugins whose OnReply gets it
+  LocalOutcome::Ask ask;                                 // finish null: nobody asked
+  LocalOutcome::Gather gather;                           // of a request that all workers answer
+  PluginSet reply_marks = 0;                             // the plugins whose OnReply gets it
   std::vector<std::unique_ptr<RequestView::Kept>> kept;  // of plugins
   bool too_large = false;
   bool awaits_messages = false;  // it publishes to itself: first the message, then the reply

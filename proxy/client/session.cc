@@ -199,7 +199,8 @@ void Session::Parse(Chunk* chunk, std::string_view data) {
       data.remove_prefix(parsed.consumed);
       break;
     } else if (status == ParseStatus::kTooLarge) {
-      if (!dispatcher.HandleLarge(chunk, parsed, parser.tail(), data.substr(parsed.consumed))) break;
+      if (!dispatcher.HandleLarge(chunk, parsed, parser.tail(), data.substr(parsed.consumed)))
+        break;
       data.remove_prefix(parsed.consumed);
     } else {
       data = {};

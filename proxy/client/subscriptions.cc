@@ -4,10 +4,10 @@
 #include <utility>
 
 #include "proxy/backend/upstream.h"
-#include "routing/glob.h"
 #include "proxy/client/session.h"
 #include "proxy/worker.h"
 #include "resp/reply_writer.h"
+#include "routing/glob.h"
 
 namespace weir {
 namespace {

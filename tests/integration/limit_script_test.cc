@@ -34,7 +34,9 @@ class LimitScriptTest : public testing::Test {
     Replace(&args[1], "redis.call('TIME')", "{ARGV[#ARGV - 1], ARGV[#ARGV]}");
     // Keys live by Redis' clock, which is another.
     Replace(&args[1], ", 'PX', math.ceil(keep / 1000) + 1", "");
-    Replace(&args[1], "redis.call('PEXPIRE', l.key, math.ceil(l.period / 1000) + 1)", "");
+    if (args[1].find("ZADD") != std::string::npos) {
+      Replace(&args[1], "redis.call('PEXPIRE', l.key, math.ceil(l.period / 1000) + 1)", "");
+    }
     args.push_back(Concat(now_us / 1'000'000));
     args.push_back(Concat(now_us % 1'000'000));
     const std::string reply = client_.Command(args);
@@ -120,6 +122,11 @@ TEST_P(LimitScriptAlgorithmTest, DecidesAsTheModel) {
       const bool expected = room >= static_cast<long double>(cost);
       ScriptQuestion question = About(key, shape, cost);
       question.peek = Below(random, 5) == 0;
+      // One bucket alone has a script of its own; half of the time it is not alone.
+      if (round % 2 == 1) {
+        question.limits.push_back(
+            {Concat("roomy", round), {LimitAlgorithm::kFixedWindow, 1'000'000, 1'000'000}, 0});
+      }
       const ScriptAnswer answer = Ask(question, now_us);
       ASSERT_EQ(answer.allowed, expected) << "round " << round << " request " << i;
       const bool took = expected && !question.peek;

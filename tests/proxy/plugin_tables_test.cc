@@ -55,8 +55,9 @@ TEST(PluginTables, ErrorsNameTheirPlace) {
               HasSubstr("f.toml:8:7: [[plugin.rate_limit.rule.limit]] by: expected one of"));
   EXPECT_THAT(Errors(good, "[[plugin.rate_limit.rule.limit]]", "[plugin.rate_limit.rule.limit]"),
               HasSubstr("f.toml:"));
-  EXPECT_THAT(Errors(good, "[[plugin.rate_limit.rule]]", "[[plugin.rate_limit.rules]]"),
-              HasSubstr("'rules'"));
+  EXPECT_THAT(
+      Errors(good, "[[plugin.rate_limit.rule]]\nname = \"rest\"", "[[plugin.rate_limit.rules]]"),
+      HasSubstr("f.toml:11:"));
   // What no key shows by itself is found, too, before weir starts.
   EXPECT_THAT(Errors(good, "\"rest\"", "\"login\""),
               HasSubstr("f.toml:11:1: [[plugin.rate_limit.rule]] name: there are two called "

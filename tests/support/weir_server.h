@@ -22,13 +22,13 @@ class RedisServer;
 struct WeirConfig {
   std::string url;  // of the upstream "default"
   int workers = 2;
-  std::string top;       // before all tables
-  std::string upstream;  // in [upstream.default]
-  std::string listener;  // in the one [[listener]], whose address is given
-  std::string limits;    // in [limits]
-  std::string commands;  // in [commands]
-  std::string rest;      // further tables, whole
-  bool admin = false;    // admin HTTP on admin_port()
+  std::string top;                       // before all tables
+  std::string upstream;                  // in [upstream.default]
+  std::string listener;                  // in the one [[listener]], whose address is given
+  std::string limits;                    // in [limits]
+  std::string commands;                  // in [commands]
+  std::string rest;                      // further tables, whole
+  bool admin = false;                    // admin HTTP on admin_port()
   std::vector<std::string> environment;  // "NAME=value" additions
 };
 
