@@ -24,18 +24,26 @@ constexpr size_t kSmallRest = 4096;                      // less is copied out o
 constexpr int kReadsPerTurnMax = 4;                      // fairness between clients
 
 // What an idle connection costs is mostly this: one of the allocator's size classes.
-static_assert(sizeof(Session) <= 640);
+static_assert(sizeof(Session) <= 512);
 
 }  // namespace
 
 Session::Session(Worker* worker, uint64_t id, int listener)
     : worker_(worker), listener_(static_cast<uint16_t>(listener)) {
   conversation_.id = id;
-  last_read_ms_ = last_write_ms_ = worker->context().NowMs();
+  last_read_ms_ = worker->context().NowMs();
   opened_s_ = static_cast<uint32_t>(last_read_ms_ / 1000);
 }
 
 Session::~Session() = default;
+
+Session::Traffic& Session::traffic() {
+  if (traffic_ == nullptr) {
+    traffic_ = std::make_unique<Traffic>();
+    traffic_->last_write_ms = worker_->context().NowMs();
+  }
+  return *traffic_;
+}
 
 void Session::Open(int fd) {
   const int on = 1;
@@ -151,7 +159,7 @@ void Session::OnReadable() {
     const uint64_t now_ms = worker_->context().NowMs();
     worker_->context().coalescing.OnRead(last_read_ms_, now_ms);
     last_read_ms_ = now_ms;
-    bytes_in_ += static_cast<uint64_t>(n);
+    traffic().bytes_in += static_cast<uint64_t>(n);
     const char* const begin = input_.empty() ? chunk->tail() : input_.data();
     chunk->used += static_cast<uint32_t>(n);
     Parse(chunk.get(), {begin, static_cast<size_t>(chunk->tail() - begin)});
@@ -295,10 +303,10 @@ void Session::Flush() {
   if (!out_.empty()) {
     const size_t before = out_.bytes();
     if (stream_.Write(out_) != 0) return Close();
-    bytes_out_ += before - out_.bytes();
+    traffic().bytes_out += before - out_.bytes();
     // Also when it first turns out to be full: the stall begins now.
     if (out_.bytes() != before || !stream_.watches_write()) {
-      last_write_ms_ = worker_->context().NowMs();
+      traffic().last_write_ms = worker_->context().NowMs();
     }
     if (!out_.empty()) {
       stream_.WatchWrite(true);
@@ -360,9 +368,11 @@ ClientRow Session::Row() const {
                          ? last_entry_->spec->name
                          : std::string("NULL");
   row.closing = close_when_said_;
-  row.bytes_in = bytes_in_;
-  row.bytes_out = bytes_out_;
-  row.commands = commands_;
+  if (traffic_ != nullptr) {
+    row.bytes_in = traffic_->bytes_in;
+    row.bytes_out = traffic_->bytes_out;
+    row.commands = traffic_->commands;
+  }
   row.queued = -1;
   row.replica = streaming_;
   row.monitor = monitoring_ != nullptr && monitoring_->begun;

@@ -94,7 +94,7 @@ class Session final : public StreamOwner, public TurnEnd, public RequestOwner, p
   void Drain();             // parses no more; closes once all is answered and written
   // A subscriber has bounds of its own.
   bool stalled_since(uint64_t ms) const {
-    return !out_.empty() && last_write_ms_ <= ms && !subscribed();
+    return !out_.empty() && traffic_ != nullptr && traffic_->last_write_ms <= ms && !subscribed();
   }
   uint64_t output_bytes() const;
   uint64_t last_read_ms() const { return last_read_ms_; }
@@ -166,6 +166,13 @@ class Session final : public StreamOwner, public TurnEnd, public RequestOwner, p
   friend class Deferred;
   friend class Dispatcher;
   friend class Subscriptions;
+
+  // What a client that has been heard costs more than one that has not.
+  struct Traffic {
+    uint64_t bytes_in = 0, bytes_out = 0, commands = 0;  // read, written, answered; ever
+    uint64_t last_write_ms = 0;                          // when the socket last took bytes
+  };
+  Traffic& traffic();
 
   // A request too large to be held, on its way (see large_request.cc).
   struct Large {
@@ -290,10 +297,9 @@ class Session final : public StreamOwner, public TurnEnd, public RequestOwner, p
   const CommandEntry* last_entry_ = nullptr;
   uint64_t last_read_ms_ = 0;
   uint64_t arriving_since_ms_ = 0;
-  uint64_t bytes_in_ = 0, bytes_out_ = 0, commands_ = 0;  // read, written, answered; ever
-  uint64_t last_write_ms_ = 0;                            // when the socket last took bytes
-  std::unique_ptr<Pinned> pinned_;  // while it has a link of its own, or mourns it
-  std::unique_ptr<Routes> routes_;  // null: its upstream has a single node
+  std::unique_ptr<Traffic> traffic_;  // null: it has never said anything
+  std::unique_ptr<Pinned> pinned_;    // while it has a link of its own, or mourns it
+  std::unique_ptr<Routes> routes_;    // null: its upstream has a single node
   std::unique_ptr<Large> large_;
   std::unique_ptr<ChainWalk> walk_;         // of the request that waits at the front of input_
   std::unique_ptr<uint64_t[]> words_;       // of plugins

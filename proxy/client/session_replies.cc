@@ -234,7 +234,7 @@ void Session::Finish(Request& request) {
     worker_->context().stats.requests_in_flight.Add(-static_cast<int64_t>(request.count));
   }
   request.done = true;
-  commands_ += request.count;
+  traffic().commands += request.count;
   if (worker_->chain().has(kHookDone)) ReportDone(request);
   if (on_links_ == 0) ClearPause(Pause::kOrder);
   Schedule();
@@ -318,7 +318,7 @@ void Session::SweepSlowReader(uint64_t now_ms) {
     return;
   }
   const bool others_wait = paused_link_ != nullptr && paused_link_->HasOthersThan(this);
-  if (others_wait && last_write_ms_ + kOthersWaitMaxMs <= now_ms) {
+  if (others_wait && traffic().last_write_ms + kOthersWaitMaxMs <= now_ms) {
     worker_->context().stats.clients_output_closed.Add();
     return Close();
   }
