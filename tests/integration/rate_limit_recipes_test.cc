@@ -1,4 +1,4 @@
-// The recipes of docs/rate_limit.md, as they stand there: each starts a weir, and does what it
+// The recipes of plugins/rate_limit.md, as they stand there: each starts a weir, and does what it
 // says.
 #include <map>
 #include <memory>
@@ -11,7 +11,7 @@ namespace {
 // The configuration in each recipe, by its title.
 std::map<std::string, std::string> Recipes() {
   std::map<std::string, std::string> recipes;
-  const std::string text = ReadFile(WEIR_SOURCE_DIR "/docs/rate_limit.md");
+  const std::string text = ReadFile(WEIR_SOURCE_DIR "/plugins/rate_limit.md");
   std::string title;
   bool inside = false;
   for (size_t at = 0; at < text.size();) {
