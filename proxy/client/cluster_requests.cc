@@ -48,7 +48,7 @@ std::string_view RefusalOf(const CommandEntry* entry, bool is_replicated) {
   if (entry->effect == PinEffect::kTracking) {
     return "-ERR weir: CLIENT TRACKING is not possible on a cluster yet";
   }
-  if (entry->effect == PinEffect::kMonitor) {
+  if (entry->local == LocalCommand::kMonitor) {
     return "-ERR weir: MONITOR is not possible on a cluster yet";
   }
   return {};

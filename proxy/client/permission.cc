@@ -31,6 +31,7 @@ constexpr Probe kProbes[] = {
     {LocalCommand::kClientSetinfo, "CLIENT", {"SETINFO", "probe", "probe"}},
     {LocalCommand::kClientSetname, "CLIENT", {"SETNAME", " "}},
     {LocalCommand::kClientTrackinginfo, "CLIENT", {"TRACKINGINFO"}},
+    {LocalCommand::kClientUnblock, "CLIENT", {"UNBLOCK", "0"}},
     // Redis has none of weir's own commands; who may not even PING it is to be told nothing.
     {LocalCommand::kWeirExplain, "PING", {}},
     {LocalCommand::kWeirHealth, "PING", {}},
