@@ -375,6 +375,10 @@ void Dispatcher::AskWhatChanged() {
   };
   task->ask.serial = true;
   request->extra = std::move(task);
+  // Nor is it known of the connection, until it is told again or given back. HELLO 3 in a
+  // transaction and HELLO 2 behind it left the key as it was, and the connection in RESP3.
+  session_.pinned_->at.protocol_version = 0;
+  session_.pinned_->at.db = -1;
   std::string bytes;
   AppendRequest(&bytes, {"CLIENT", "INFO"});
   const Slice wire = Slice::Copy(worker_.context().chunks, bytes);

@@ -132,5 +132,25 @@ TEST_F(TransactionTest, WhatIsNotPossibleIsSaid) {
   }
 }
 
+// A transaction spoke HELLO 3, the client HELLO 2 right behind it: its own connection was taken for
+// one that speaks RESP2, as it had when it was opened, and answered in RESP3.
+TEST_F(TransactionTest, WhatItChangedIsKnownOfTheConnection) {
+  RawClient client(weir_.port());
+  client.Send(Encode({"MULTI"}) + Encode({"HELLO", "3"}) + Encode({"SELECT", "1"}) +
+              Encode({"EXEC"}) + Encode({"HELLO", "2"}) + Encode({"SELECT", "0"}) +
+              Encode({"BLPOP", "none", "0.01"}) + Encode({"SET", "where", "0"}) +
+              Encode({"WATCH", "w"}) + Encode({"GET", "none"}));
+  for (int i = 0; i < 3; ++i) client.ReadFrame();
+  EXPECT_EQ(client.ReadFrame()[0], '*');
+  EXPECT_EQ(client.ReadFrame()[0], '*');
+  EXPECT_EQ(client.ReadFrame(), "+OK\r\n");
+  EXPECT_EQ(client.ReadFrame(), "*-1\r\n");
+  EXPECT_EQ(client.ReadFrame(), "+OK\r\n");
+  EXPECT_EQ(client.ReadFrame(), "+OK\r\n");
+  EXPECT_EQ(client.ReadFrame(), "$-1\r\n");
+  RawClient direct(redis_.port());
+  EXPECT_EQ(direct.Text({"GET", "where"}), "0");
+}
+
 }  // namespace
 }  // namespace weir::harness
