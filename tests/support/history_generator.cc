@@ -2,8 +2,9 @@
 //
 // What keeps two servers alike although clients run side by side: what a client has sent behind a
 // command that waits runs at a moment that nobody can foresee, so it touches keys of that client's
-// own only; and while anybody waits, nobody asks for all keys at once. Commands that wait take from
-// the keys that all share, so that clients wake each other.
+// own only; and while anybody waits, nobody asks for all keys at once. CLIENT UNBLOCK sets free what
+// another client has sent behind, so it is the last of its turn. Commands that wait take from the
+// keys that all share, so that clients wake each other.
 #include "tests/support/history_generator.h"
 
 #include <algorithm>
@@ -300,6 +301,7 @@ Turn HistoryGenerator::Next(const std::vector<bool>& waits) {
       } else if (what < 81 && waiting != 0) {
         args = {"CLIENT", "UNBLOCK", kClientIdMark + std::to_string(Below(waits.size()))};
         if (Below(3) == 0) args.push_back(Pick("ERROR|TIMEOUT|error|nonsense"));
+        n = 1;
       } else if (what < 88) {
         args = Line(kScripts[Below(std::size(kScripts))]);
       } else {
