@@ -128,7 +128,7 @@ class Dispatcher {
   void SendOrDetour(Request* request, Link* link, const Slice& wire);
   bool SendScan(const Plan& plan, const Input& input);
 
-  // own_link.cc: what goes over the client's own connection.
+  // own_request.cc: what goes over the client's own connection.
   bool SendOwn(const Plan& plan, const Input& input);
   std::optional<bool> OpenOwnLink(const Plan& plan, const Input& input, const LinkKey& wanted);
   NodeIndex OwnNode(const Plan& plan) const;
@@ -138,10 +138,10 @@ class Dispatcher {
   void NoteStandstill(const Plan& plan, const Input& input);
   void NoteScript(const Plan& plan, const Input& input, Request* request);
   bool SendLarge(Link* link, const Plan& plan, const Input& input);
-  // own_link.cc. Nothing: the client's own connection is there and ready.
+  // Nothing: the client's own connection is there and ready.
   std::optional<bool> ReadyOwnLink(const Plan& plan, const Input& input);
   bool NeedsOwnLink(const Plan& plan, const Input& input) const;
-  // Whether and how being pinned changes what is done; nothing: it does not.
+  // own_transaction.cc. Whether and how being pinned changes what is done; nothing: it does not.
   std::optional<bool> PerformPinned(const Plan& plan, const Input& input);
   std::optional<bool> AnswerAfterLoss(const Plan& plan, const Input& input);
   bool PerformInTransaction(const Plan& plan, const Input& input);

@@ -44,6 +44,10 @@ enum class PinReason : uint8_t {
 inline constexpr int kPinReasonCount = 6;
 std::string_view PinReasonName(PinReason reason);  // "transaction"
 
+inline PinEffect EffectOf(const CommandEntry* entry) {
+  return entry == nullptr ? PinEffect::kNone : entry->effect;
+}
+
 class Pin {
  public:
   // A command with this effect was sent; for tracking, `on` tells ON from OFF.
