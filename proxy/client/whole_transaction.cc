@@ -14,12 +14,12 @@
 #include <algorithm>
 
 #include "absl/container/inlined_vector.h"
-#include "absl/strings/match.h"
 #include "plugins/text.h"
 #include "proxy/backend/link.h"
 #include "proxy/backend/upstream.h"
 #include "proxy/client/dispatcher.h"
 #include "proxy/worker.h"
+#include "routing/text.h"
 
 namespace weir {
 namespace {
@@ -74,7 +74,7 @@ size_t FindTransaction(RequestParser& parser, const UpstreamSnapshot& known, std
 bool Dispatcher::BeginsTransaction(std::string_view data) {
   constexpr std::string_view kHead = "*1\r\n$5\r\n";
   return data.starts_with(kHead) &&
-         absl::EqualsIgnoreCase(data.substr(kHead.size(), 7), "multi\r\n");
+         EqualsIgnoreCase(data.substr(kHead.size(), 7), "multi\r\n");
 }
 
 size_t Dispatcher::TakeTransaction(Chunk* chunk, std::string_view data, uint32_t* count) {
