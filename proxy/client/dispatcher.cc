@@ -192,9 +192,9 @@ bool Dispatcher::SendOn(Link* link, const Plan& plan, const Input& input) {
                       worker_.CountsOf(session_.listener_).any();
   Request* tail = session_.tail_;
   if (tail != nullptr && tail->entry == plan.entry && link->CanExtend(tail) && !silent &&
-      !tail->silent && tail->extra == nullptr && input.reply_marks == 0 && !input.keeps() &&
-      !counts && tail->received_ns == context.NowNs() && !link->own() && !tail->keeps_wire &&
-      tail->wire.ContinuesWith(chunk, wire)) {
+      tail->in_transaction == InTransaction::kNone && !tail->silent && tail->extra == nullptr &&
+      input.reply_marks == 0 && !input.keeps() && !counts && tail->received_ns == context.NowNs() &&
+      !link->own() && !tail->keeps_wire && tail->wire.ContinuesWith(chunk, wire)) {
     link->Extend(tail, chunk, wire);
     ++session_.unanswered_;
     context.stats.requests_in_flight.Add(1);

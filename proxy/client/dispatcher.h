@@ -44,6 +44,12 @@ class Dispatcher {
   // like it and may join its run; returns their bytes, and in *count their number. See run.cc.
   size_t TakeAlike(Chunk* chunk, const ParsedRequest& parsed, std::string_view following,
                    uint32_t* count);
+  // Whether a MULTI stands there.
+  static bool BeginsTransaction(std::string_view data);
+  // Takes a whole transaction at the beginning of `data`, if it can go over a shared link; returns
+  // its bytes, 0 if not, and in *count its requests. See whole_transaction.cc.
+  // REQUIRES: no request is half read.
+  size_t TakeTransaction(Chunk* chunk, std::string_view data, uint32_t* count);
   // As Handle, for a request of which only the first arguments are there.
   // `rest`: what has come of it behind those.
   [[nodiscard]] bool HandleLarge(Chunk* chunk, const ParsedRequest& parsed, const RequestTail& tail,
@@ -91,6 +97,9 @@ class Dispatcher {
   // False, with a pause set, if the request cannot go to this link yet.
   bool MayUse(Link* link);
   bool WalkChain(const Input& input);
+  bool SessionIsPlain() const;
+  void SendInTransaction(Link* link, InTransaction place, const CommandEntry* entry, Chunk* chunk,
+                         std::string_view wire);
   bool MayRunOn(Chunk* chunk, const ParsedRequest& parsed, std::string_view following) const;
   bool AnswerForPlugin(const CommandEntry* entry, std::string_view reply, const Input& input);
   // Refuses what only those may ask who have said who they are; nothing: they may.

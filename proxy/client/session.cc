@@ -194,6 +194,13 @@ void Session::Parse(Chunk* chunk, std::string_view data) {
       data.remove_prefix(PassLarge(chunk, data));
       continue;
     }
+    if (Dispatcher::BeginsTransaction(data) && !parse_state_.mid_request()) [[unlikely]] {
+      uint32_t taken = 0;
+      const size_t bytes = dispatcher.TakeTransaction(chunk, data, &taken);
+      requests += taken;
+      data.remove_prefix(bytes);
+      if (bytes != 0) continue;
+    }
     ParsedRequest parsed;
     const ParseStatus status = parser.Parse(&parse_state_, data, &parsed);
     if (status == ParseStatus::kRequest) [[likely]] {
