@@ -84,16 +84,18 @@ std::optional<std::string_view> Field(std::string_view line, std::string_view na
 }
 
 // The conversation is from now on what the node says of the connection. If it is another user's,
-// then that one's of those offered whose name it is.
-std::string Adopt(const std::vector<Credentials>& offered, Conversation& conversation,
-                  std::string_view reply) {
+// then that one's of those offered whose name it is, which is returned.
+const Credentials* Adopt(const std::vector<Credentials>& offered, Conversation& conversation,
+                         std::string_view reply) {
+  const Credentials* other = nullptr;
   if (const auto user = Field(reply, "user"); user && *user != conversation.user()) {
     const auto is_it = [&user](const Credentials& c) {
       return (c.user.empty() ? "default" : std::string_view(c.user)) == *user;
     };
     const auto found = std::find_if(offered.rbegin(), offered.rend(), is_it);
     if (found != offered.rend()) {
-      conversation.Become(found->user, found->password);
+      other = &*found;
+      conversation.Become(other->user, other->password);
     } else if (!offered.empty()) {
       conversation.authenticated = false;  // as it cannot be said who it is
     }
@@ -106,7 +108,7 @@ std::string Adopt(const std::vector<Credentials>& offered, Conversation& convers
     conversation.protocol_version = static_cast<uint8_t>(number);
   }
   if (const auto name = Field(reply, "name")) conversation.SetName(*name);
-  return {};
+  return other;
 }
 
 }  // namespace
@@ -222,9 +224,14 @@ void Dispatcher::AskWhatChanged() {
   request->silent = true;
   request->collect = true;
   auto task = std::make_unique<RequestTask>();
-  task->ask.finish = [offered = std::move(session_.pinned_->offered)](Conversation& conversation,
-                                                                      std::string_view reply) {
-    return Adopt(offered, conversation, reply);
+  task->ask.finish = [session = &session_, offered = std::move(session_.pinned_->offered)](
+                         Conversation& conversation, std::string_view reply) {
+    const Credentials* other = Adopt(offered, conversation, reply);
+    if (other != nullptr && session->own_link_ != nullptr) {
+      session->pinned_->at.user = other->user;
+      session->pinned_->at.password = other->password;
+    }
+    return std::string();
   };
   task->ask.serial = true;
   request->extra = std::move(task);
