@@ -216,6 +216,7 @@ class Link final : private StreamOwner, private TurnEnd {
   // link_recovery.cc: what happens when time runs out or the connection breaks.
   void OnTimer();
   void ArmTimer();
+  void StartTimer(uint64_t delay_ms);
   uint64_t NextWakeMs() const;
   void ExpireRequests();
   void ExpireWaiting();
@@ -270,6 +271,7 @@ class Link final : private StreamOwner, private TurnEnd {
   uint64_t last_used_ms_ = 0;
   uint64_t last_read_ms_ = 0;
   uint64_t round_trip_ns_ = 0;      // the shortest of late, from a write to its replies' read
+  uint64_t timer_due_ms_ = 0;
   uint64_t phase_deadline_ms_ = 0;  // of connecting, of the handshake; kBackoff: try again
 
   SliceQueue out_;

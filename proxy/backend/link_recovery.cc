@@ -20,6 +20,8 @@ namespace {
 constexpr uint8_t kTriesMax = 3;
 // How often is looked whether the script has ended that keeps the node from its handshake.
 constexpr uint64_t kScriptLookMs = 50;
+// A timer that comes later than that was held up together with everything else.
+constexpr uint64_t kLateMs = 50;
 
 // How many whole requests stand in the first `limit` bytes of `wire`, at most `max`; `*bytes` is
 // what they take.
@@ -73,13 +75,19 @@ void Link::ArmTimer() {
     return;
   }
   const uint64_t now_ms = context_->NowMs();
+  StartTimer(wake_ms > now_ms ? wake_ms - now_ms : 1);
+}
+
+void Link::StartTimer(uint64_t delay_ms) {
+  timer_due_ms_ = context_->NowMs() + delay_ms;
   uv_timer_start(
-      &timer_, [](uv_timer_t* timer) { static_cast<Link*>(timer->data)->OnTimer(); },
-      wake_ms > now_ms ? wake_ms - now_ms : 1, 0);
+      &timer_, [](uv_timer_t* timer) { static_cast<Link*>(timer->data)->OnTimer(); }, delay_ms, 0);
 }
 
 void Link::OnTimer() {
   const uint64_t now_ms = context_->NowMs();
+  // The process stood still, and timers come before events: what is there already is read first.
+  if (now_ms >= timer_due_ms_ + kLateMs) return StartTimer(1);
   const bool phase_over = now_ms >= phase_deadline_ms_;
   if (state_ == State::kConnecting && phase_over) {
     dial_.Forget();

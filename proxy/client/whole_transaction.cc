@@ -93,6 +93,8 @@ size_t Dispatcher::TakeTransaction(Chunk* chunk, std::string_view data, uint32_t
   *count = static_cast<uint32_t>(parts.size());
   Link* link = session.group_->Shared(session.conversation_.id, /*for_script=*/false);
   const bool elsewhere = session.on_links_ != 0 && session.flow_ != link;
+  // Where nobody has used the link before, the next transaction shall find it open.
+  if (link != nullptr && link->state() == Link::State::kIdle) link->Connect();
   if (link == nullptr || elsewhere || !link->TakesTransaction(*count)) return *count = 0;
   for (size_t i = 0; i < parts.size(); ++i) {
     const InTransaction place = i == 0                  ? InTransaction::kFirst

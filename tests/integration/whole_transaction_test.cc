@@ -42,6 +42,18 @@ TEST_F(WholeTransactionTest, NeedsNoConnectionOfItsOwn) {
             1);
 }
 
+// Where clients send nothing but transactions, no shared connection was ever opened, and each
+// transaction got one of its own.
+TEST_F(WholeTransactionTest, OpensTheSharedConnectionToo) {
+  RawClient client(weir_.port());
+  const std::string whole = Encode({"MULTI"}) + Encode({"SET", "a", "1"}) + Encode({"EXEC"});
+  const auto send = [&] {
+    client.Send(whole);
+    EXPECT_EQ(client.ReadFrames(3).back(), "*1\r\n+OK\r\n");
+  };
+  EXPECT_TRUE(Eventually([&] { return OpenedDuring(send) == 0 && OpenedDuring(send) == 0; }));
+}
+
 TEST_F(WholeTransactionTest, SameBytesAsRedis) {
   const std::string multi = Encode({"MULTI"}), exec = Encode({"EXEC"}), get = Encode({"GET", "a"});
   const std::string set = Encode({"SET", "a", "1"});
