@@ -264,7 +264,7 @@ class Session final : public StreamOwner, public TurnEnd, public RequestOwner, p
   void DropOwnLink(std::string_view line);
   void FollowConversation();
   void SendOnOwnLink(std::initializer_list<std::string_view> args);
-  void NoteOwnReplies(const Request& request, uint32_t frames, bool error);
+  void NoteOwnReplies(const Request& request, std::string_view reply, uint32_t frames, bool error);
   void NoteOwnLinkLost(std::string_view line);
   void LoseTransaction(std::string_view line);
   void ShowPinReason(PinReason reason);

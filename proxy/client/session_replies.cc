@@ -111,10 +111,13 @@ void Session::OnReply(Request& request, Chunk* chunk, std::string_view bytes, ui
   }
   if (request.whole != nullptr) [[unlikely]]
     return OnPartReply(request, bytes, frames);
+  // Redis has a command that weir's table lacks: a module may have been loaded.
+  if (request.effect == PinEffect::kUnknown && frames != 0 && !error) [[unlikely]]
+    worker_->NoteUnknownCommand(listener_);
   unanswered_ -= frames;
   worker_->context().stats.requests_in_flight.Add(-static_cast<int64_t>(frames));
   if (pinned_ != nullptr && request.link == own_link_) [[unlikely]]
-    NoteOwnReplies(request, frames, error);
+    NoteOwnReplies(request, bytes, frames, error);
   bool answered = true;
   if (request.collect) [[unlikely]] {
     auto& task = static_cast<RequestTask&>(*request.extra);
@@ -158,7 +161,7 @@ void Session::OnFailed(Request& request, uint32_t n, bool last, std::string_view
   }
   if (pinned_ != nullptr && request.link == own_link_) {
     NoteOwnLinkLost(line);
-    NoteOwnReplies(request, n, true);
+    NoteOwnReplies(request, line, n, true);
     if (request.effect == PinEffect::kExec) ShowTransaction(false);
   }
   unanswered_ -= n;
