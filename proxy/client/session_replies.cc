@@ -118,6 +118,11 @@ void Session::OnReply(Request& request, Chunk* chunk, std::string_view bytes, ui
   worker_->context().stats.requests_in_flight.Add(-static_cast<int64_t>(frames));
   if (pinned_ != nullptr && request.link == own_link_) [[unlikely]]
     NoteOwnReplies(request, bytes, frames, error);
+  if (request.effect == PinEffect::kExec && frames != 0 && request.extra != nullptr) [[unlikely]] {
+    const bool dirty =
+        request.reply_bytes == bytes.size() && (bytes == "*-1\r\n" || bytes == "_\r\n");
+    if (!error && !dirty) KeepScripts(static_cast<RequestTask&>(*request.extra));
+  }
   bool answered = true;
   if (request.collect) [[unlikely]] {
     auto& task = static_cast<RequestTask&>(*request.extra);
@@ -206,7 +211,9 @@ bool Session::FinishCollected(Request& request) {
   if (task.too_large) task.collected = "-ERR weir: the reply is too large to be looked at\r\n";
   std::string reply = std::move(task.collected);
   if (task.ask.finish != nullptr) {
+    const size_t name_bytes = conversation_.NameBytes();
     reply = task.ask.finish(conversation_, reply);
+    worker_->names().Note(name_bytes, conversation_.NameBytes());
     parse_state_.authenticated = conversation_.authenticated;
     if (task.ask.db.has_value() && conversation_.db == *task.ask.db) {
       worker_->UpstreamOf(listener_).LearnDatabase(*task.ask.db);
