@@ -145,6 +145,7 @@ class Dispatcher {
   void NoteOwnRequest(const Plan& plan, const Input& input, Request* request);
   void PrepareOwnLink(const Plan& plan);
   void NoteStandstill(const Plan& plan, const Input& input);
+  void NoteQueuedScript(ScriptUse use, const ParsedRequest& parsed);
   void NoteScript(const Plan& plan, const Input& input, Request* request);
   bool SendLarge(Link* link, const Plan& plan, const Input& input);
   // Nothing: the client's own connection is there and ready.

@@ -129,9 +129,19 @@ void Session::FollowConversation() {
   pinned_->state.Taint();
 }
 
-void Session::NoteOwnReplies(const Request& request, uint32_t frames, bool error) {
+// `reply`: the last that came of it; nothing of it may be looked at but of a short reply.
+void Session::NoteOwnReplies(const Request& request, std::string_view reply, uint32_t frames,
+                             bool error) {
   Pin& pin = pinned_->state;
   pinned_->served = true;
+  if (error && reply.starts_with("-ERR unknown command ")) return pin.OnNotKnown(request.effect);
+  if (request.effect == PinEffect::kUnknown && frames != 0) {
+    const bool was_in_transaction = pin.holds().transaction;
+    pin.OnUnknownReplied(reply, request.reply_bytes == reply.size(), error);
+    if (was_in_transaction && !pin.holds().transaction) pinned_->deferred.reset();
+    if (pin.holds().transaction && !error) pin.OnQueued(1);
+    return;
+  }
   for (uint32_t i = 0; i < frames; ++i) {
     const bool queues = pin.holds().transaction && !error;
     const bool had_watch_end =

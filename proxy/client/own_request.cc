@@ -206,6 +206,8 @@ void Dispatcher::NoteOwnRequest(const Plan& plan, const Input& input, Request* r
   request->effect_broadcast = request->effect_on && AsksForBroadcast(input.parsed);
   if (request->effect == PinEffect::kMulti && !pin.expected().transaction) {
     session_.pinned_->offered.clear();
+    session_.pinned_->script_changes.clear();
+    session_.pinned_->script_bytes = 0;
   }
   pin.OnSent(request->effect, request->effect_on);
   session_.pinned_->exec_sent = request->effect == PinEffect::kExec;
@@ -214,7 +216,16 @@ void Dispatcher::NoteOwnRequest(const Plan& plan, const Input& input, Request* r
     request->collect = true;
     session_.SetPause(Pause::kAsk);
   }
-  if (request->effect == PinEffect::kDiscard) session_.pinned_->deferred.reset();
+  if (request->effect == PinEffect::kExec && !session_.pinned_->script_changes.empty()) {
+    if (request->extra == nullptr) request->extra = std::make_unique<RequestTask>();
+    static_cast<RequestTask&>(*request->extra).script_changes =
+        std::move(session_.pinned_->script_changes);
+    session_.pinned_->script_changes.clear();
+  }
+  if (request->effect == PinEffect::kDiscard) {
+    session_.pinned_->deferred.reset();
+    session_.pinned_->script_changes.clear();
+  }
   // What is behind a command that may take for ever may do so, too.
   if (pin.blocked()) request->deadline_ms = 0;
 }

@@ -60,6 +60,16 @@ std::optional<Credentials> Offered(LocalCommand local, const ParsedRequest& pars
   return offered;
 }
 
+// The longest name that the client wants to give itself by CLIENT SETNAME or HELLO.
+size_t WantedNameBytes(LocalCommand local, const ParsedRequest& parsed) {
+  if (local == LocalCommand::kClientSetname) return parsed.argc > 2 ? parsed.arg(2).size() : 0;
+  size_t wanted = 0;
+  for (uint32_t i = 2; local == LocalCommand::kHello && i + 1 < parsed.argc; ++i) {
+    if (IsKeyword(parsed.arg(i), "setname")) wanted = std::max(wanted, parsed.arg(i + 1).size());
+  }
+  return wanted;
+}
+
 // What names other clients by weir's numbers, or is weir's own, means nothing to the node.
 bool NotInTransaction(const CommandEntry& entry) {
   switch (entry.local) {
@@ -85,8 +95,8 @@ std::optional<std::string_view> Field(std::string_view line, std::string_view na
 
 // The conversation is from now on what the node says of the connection. If it is another user's,
 // then that one's of those offered whose name it is, which is returned.
-const Credentials* Adopt(const std::vector<Credentials>& offered, Conversation& conversation,
-                         std::string_view reply) {
+const Credentials* Adopt(const std::vector<Credentials>& offered, const NameBudget& names,
+                         Conversation& conversation, std::string_view reply) {
   const Credentials* other = nullptr;
   if (const auto user = Field(reply, "user"); user && *user != conversation.user()) {
     const auto is_it = [&user](const Credentials& c) {
@@ -107,7 +117,11 @@ const Credentials* Adopt(const std::vector<Credentials>& offered, Conversation& 
   if (const auto version = Field(reply, "resp"); version && ParseWireNumber(*version, &number)) {
     conversation.protocol_version = static_cast<uint8_t>(number);
   }
-  if (const auto name = Field(reply, "name")) conversation.SetName(*name);
+  // Too late for an error; if others have taken all the room since it was queued, it has no effect.
+  if (const auto name = Field(reply, "name");
+      name && names.Allows(conversation.name().size(), name->size())) {
+    conversation.SetName(*name);
+  }
   return other;
 }
 
@@ -180,6 +194,10 @@ bool Dispatcher::PerformInTransaction(const Plan& plan, const Input& input) {
     return RefuseInTransaction(
         &entry, Concat("-ERR weir: '", entry.spec->name, "' is not possible inside MULTI"), input);
   }
+  const size_t name_bytes = WantedNameBytes(entry.local, input.parsed);
+  if (!worker_.names().Allows(session_.conversation_.name().size(), name_bytes)) {
+    return RefuseInTransaction(&entry, Concat("-ERR ", worker_.names().Refusal()), input);
+  }
   if (ChangesConnection(entry.local)) session_.pinned_->state.OnSessionCommandQueued();
   if (offered && mode == AuthMode::kPassthrough) all.push_back(*std::move(offered));
   return SendOwn(plan, input);
@@ -224,9 +242,10 @@ void Dispatcher::AskWhatChanged() {
   request->silent = true;
   request->collect = true;
   auto task = std::make_unique<RequestTask>();
-  task->ask.finish = [session = &session_, offered = std::move(session_.pinned_->offered)](
-                         Conversation& conversation, std::string_view reply) {
-    const Credentials* other = Adopt(offered, conversation, reply);
+  task->ask.finish = [session = &session_, offered = std::move(session_.pinned_->offered),
+                      names = &worker_.names()](Conversation& conversation,
+                                                std::string_view reply) {
+    const Credentials* other = Adopt(offered, *names, conversation, reply);
     if (other != nullptr && session->own_link_ != nullptr) {
       session->pinned_->at.user = other->user;
       session->pinned_->at.password = other->password;

@@ -98,6 +98,7 @@ void Session::Close() {
   input_ = Slice();
   if (group_ != nullptr) std::exchange(group_, nullptr)->Release();
   routes_.reset();
+  worker_->names().Note(conversation_.NameBytes(), 0);
   worker_->Remove(this);
   stream_.Close();
 }

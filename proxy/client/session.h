@@ -46,6 +46,7 @@ struct Detour;
 class LinkGroup;
 class RoutingTable;
 struct LinkKey;
+struct RequestTask;
 struct Routes;
 class Subscriptions;
 class Worker;
@@ -264,9 +265,10 @@ class Session final : public StreamOwner, public TurnEnd, public RequestOwner, p
   void DropOwnLink(std::string_view line);
   void FollowConversation();
   void SendOnOwnLink(std::initializer_list<std::string_view> args);
-  void NoteOwnReplies(const Request& request, uint32_t frames, bool error);
+  void NoteOwnReplies(const Request& request, std::string_view reply, uint32_t frames, bool error);
   void NoteOwnLinkLost(std::string_view line);
   void LoseTransaction(std::string_view line);
+  void KeepScripts(const RequestTask& task);
   void ShowPinReason(PinReason reason);
 
   Worker* const worker_;

@@ -1,4 +1,5 @@
 // Transactions that arrive in one piece go over a shared link, and nobody can tell.
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -45,13 +46,19 @@ TEST_F(WholeTransactionTest, NeedsNoConnectionOfItsOwn) {
 // Where clients send nothing but transactions, no shared connection was ever opened, and each
 // transaction got one of its own.
 TEST_F(WholeTransactionTest, OpensTheSharedConnectionToo) {
-  RawClient client(weir_.port());
+  RawClient client(weir_.port()), direct(redis_.port());
   const std::string whole = Encode({"MULTI"}) + Encode({"SET", "a", "1"}) + Encode({"EXEC"});
-  const auto send = [&] {
+  // Only shared connections have weir's name.
+  EXPECT_TRUE(Eventually([&] {
     client.Send(whole);
     EXPECT_EQ(client.ReadFrames(3).back(), "*1\r\n+OK\r\n");
-  };
-  EXPECT_TRUE(Eventually([&] { return OpenedDuring(send) == 0 && OpenedDuring(send) == 0; }));
+    std::istringstream list(direct.Text({"CLIENT", "LIST"}));
+    for (std::string line; std::getline(list, line);) {
+      const bool shared = line.find(" name=weir ") != std::string::npos;
+      if (shared && line.find(" cmd=exec ") != std::string::npos) return true;
+    }
+    return false;
+  }));
 }
 
 TEST_F(WholeTransactionTest, SameBytesAsRedis) {
