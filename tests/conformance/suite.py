@@ -11,7 +11,7 @@ import socket
 import subprocess
 import time
 
-# Without a word from the suite for so long, a case hangs; the longest takes a third of it.
+# Without a word from the suite for so long, a case hangs; the longest takes 20 s on a quiet machine.
 CASE_S_MAX = 180
 FILE_S_MAX = 400
 
