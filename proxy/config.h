@@ -60,6 +60,16 @@ struct UpstreamConfig {
   std::vector<std::string> address_map;          // "host:port=host:port"; checked
 };
 
+// [[route]]: which requests go to another upstream than their listener's. The first that matches.
+struct RouteConfig {
+  std::string upstream = "default";    // the name of an upstream that exists
+  std::vector<std::string> listeners;  // addresses of [[listener]] tables; none: all
+  std::vector<std::string> users;      // patterns; none: all
+  std::vector<std::string> dbs;        // numbers; none: all
+  std::vector<std::string> commands;   // names and @categories; none: all
+  std::vector<std::string> keys;       // patterns; none: all, and what has no key
+};
+
 enum class AuthMode : uint8_t { kNone, kUsers, kPassthrough };
 
 // [[auth.user]]: who may connect when the mode is kUsers.
@@ -120,6 +130,7 @@ struct Config {
   int64_t coalesce_max_us = 100;          // 0: a worker never waits for more events
   std::vector<ListenerConfig> listeners;  // never empty after reading: one with its defaults
   std::vector<UpstreamConfig> upstreams;  // never without one called "default"
+  std::vector<RouteConfig> routes;        // none: each listener's upstream
   AuthConfig auth;
   CommandsConfig commands;
   LimitsConfig limits;

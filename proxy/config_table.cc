@@ -3,6 +3,7 @@
 
 #include <cstdlib>
 
+#include "plugins/rule.h"
 #include "proxy/config_checks.h"
 
 namespace weir {
@@ -126,6 +127,21 @@ constexpr ConfigKey kUpstream[] = {
      0, 0, nullptr, CheckAddressMapping},
 };
 
+constexpr ConfigKey kRoute[] = {
+    {"upstream", FieldOf<&RouteConfig::upstream>(), "The upstream that these requests go to."},
+    {"listeners", FieldOf<&RouteConfig::listeners>(),
+     "Addresses of [[listener]] tables; none: all of them."},
+    {"users", FieldOf<&RouteConfig::users>(),
+     "Patterns of who the client authenticated as; none: everybody."},
+    {"dbs", FieldOf<&RouteConfig::dbs>(), "Numbers of dbs, as strings; none: all.", 0, 0, nullptr,
+     CheckRuleDb},
+    {"commands", FieldOf<&RouteConfig::commands>(),
+     "Commands, subcommands (\"CONFIG|SET\") or categories (\"@read\"); none: all.", 0, 0, nullptr,
+     CheckRuleCommand},
+    {"keys", FieldOf<&RouteConfig::keys>(),
+     "Patterns of keys and channels, as KEYS takes them; none: all, and what has no key."},
+};
+
 constexpr ConfigKey kAuth[] = {
     {"mode", FieldOf<&AuthConfig::mode>(),
      "Who checks passwords: nobody, weir by [[auth.user]], or Redis itself for each client.", 0, 0,
@@ -212,6 +228,7 @@ constexpr ConfigKey kLog[] = {
 const Config kTopDefaults;
 const ListenerConfig kListenerDefaults;
 const UpstreamConfig kUpstreamDefaults;
+const RouteConfig kRouteDefaults;
 const AuthUser kAuthUserDefaults;
 
 const ConfigSection kSections[] = {
@@ -221,6 +238,8 @@ const ConfigSection kSections[] = {
     {"upstream", "[upstream.NAME]",
      "A Redis deployment under a name of your choice, one of them \"default\".",
      ConfigSectionKind::kNamed, kUpstream, &kUpstreamDefaults},
+    {"route", "[[route]]", "Which requests go to another upstream than their listener's.",
+     ConfigSectionKind::kArray, kRoute, &kRouteDefaults},
     {"auth", "[auth]", "How clients prove who they are.", ConfigSectionKind::kTable, kAuth,
      &kTopDefaults.auth},
     {"auth.user", "[[auth.user]]", "A user of mode \"users\".", ConfigSectionKind::kArray,

@@ -22,6 +22,7 @@
 #include "proxy/backend/upstream.h"
 #include "proxy/client/deferred.h"
 #include "proxy/client/dispatcher.h"
+#include "proxy/client/lanes.h"
 #include "proxy/client/receiver_counts.h"
 #include "proxy/client/request_task.h"
 #include "proxy/client/routes.h"
@@ -97,6 +98,7 @@ std::optional<Credentials> Offered(LocalCommand local, const ParsedRequest& pars
 bool NotInTransaction(const CommandEntry& entry) {
   switch (entry.local) {
     case LocalCommand::kWeir:
+    case LocalCommand::kWeirOn:
     case LocalCommand::kWeirHealth:
     case LocalCommand::kWeirTopology:
     case LocalCommand::kWeirUpstreams:
@@ -149,7 +151,8 @@ std::string Adopt(const std::vector<Credentials>& offered, Conversation& convers
 bool Dispatcher::NeedsOwnLink(const Plan& plan, const Input& input) const {
   if (input.tail != nullptr || EndsAWait(plan.entry)) [[unlikely]]
     return true;
-  if (session_.own_link_ != nullptr) [[unlikely]] {
+  if (session_.own_link_ != nullptr && session_.pinned_->upstream == session_.upstream_)
+      [[unlikely]] {
     const Pin& pin = session_.pinned_->state;
     const bool elsewhere = session_.routes_ != nullptr && plan.kind == PlanKind::kSingle &&
                            plan.slot != kNoSlot && NodeFor(plan) != session_.pinned_->at.node;
@@ -162,7 +165,7 @@ bool Dispatcher::NeedsOwnLink(const Plan& plan, const Input& input) const {
       }
     }
   }
-  if (worker_.UpstreamOf(session_.listener_).standstill().PauseLeftMs(worker_.context().NowMs()) !=
+  if (worker_.UpstreamAt(session_.upstream_).standstill().PauseLeftMs(worker_.context().NowMs()) !=
       0) [[unlikely]] {
     return true;
   }
@@ -170,7 +173,7 @@ bool Dispatcher::NeedsOwnLink(const Plan& plan, const Input& input) const {
 }
 
 bool Dispatcher::WaitForAnswers() {
-  if (session_.on_links_ == 0) return false;
+  if (session_.on_any_link() == 0) return false;
   session_.SetPause(Pause::kOrder);
   return true;
 }
@@ -186,6 +189,12 @@ std::optional<bool> Dispatcher::OpenOwnLink(const Plan& plan, const Input& input
   }
   const bool elsewhere = session.own_link_ == nullptr || session.flow_ != session.own_link_;
   if (elsewhere && WaitForAnswers()) return false;
+  if (session.own_link_ != nullptr && session.pinned_->upstream != session.upstream_) [[unlikely]] {
+    const Pin& pin = session.pinned_->state;
+    if (pin.holds().any() || pin.expected().any()) return RefuseSecondOwnLink(plan, input);
+    if (WaitForAnswers()) return false;
+    session.GiveBackOwnLink();
+  }
   if (session.own_link_ != nullptr && session.pinned_->at != wanted) {
     const Pin& pin = session.pinned_->state;
     if (pin.holds().any() || pin.expected().any()) {
@@ -196,7 +205,7 @@ std::optional<bool> Dispatcher::OpenOwnLink(const Plan& plan, const Input& input
     }
   }
   if (session.own_link_ == nullptr && !session.TakeOwnLink(wanted)) {
-    return Refuse(plan.entry, worker_.TooManyPinnedLine(session.listener_), input);
+    return Refuse(plan.entry, worker_.TooManyPinnedLine(session.upstream_), input);
   }
   Link* link = session.own_link_;
   const bool opening =
@@ -266,7 +275,7 @@ bool Dispatcher::SendOwn(const Plan& plan, const Input& input) {
 NodeIndex Dispatcher::OwnNode(const Plan& plan) const {
   if (Is(plan.entry, "wait") || Is(plan.entry, "waitaof")) {
     const NodeIndex last_write = session_.routes_->last_write;
-    const MappedNode* node = worker_.UpstreamOf(session_.listener_).map().node(last_write);
+    const MappedNode* node = worker_.UpstreamAt(session_.upstream_).map().node(last_write);
     if (node != nullptr && !node->left) return last_write;
   }
   if (session_.own_link_ == nullptr) return NodeFor(plan);
@@ -290,7 +299,7 @@ void Dispatcher::PrepareOwnLink(const Plan& plan) {
 
 // From CLIENT PAUSE on, before anybody can get behind somebody who has to wait.
 void Dispatcher::NoteStandstill(const Plan& plan, const Input& input) {
-  Standstill& standstill = worker_.UpstreamOf(session_.listener_).standstill();
+  Standstill& standstill = worker_.UpstreamAt(session_.upstream_).standstill();
   if (Is(plan.entry, "client|unpause")) return standstill.Unpause();
   if (EffectOf(plan.entry) != PinEffect::kPause || input.parsed.argc < 3) return;
   int64_t pause_ms = 0;
@@ -341,11 +350,11 @@ bool Dispatcher::SendLarge(Link* link, const Plan& plan, const Input& input) {
   NoteOwnRequest(plan, input, request);
   // Of PUBLISH, only the message is large.
   const bool counts = plan.entry != nullptr && plan.entry->counts_receivers &&
-                      input.parsed.argc == 2 && worker_.CountsOf(session_.listener_).any();
+                      input.parsed.argc == 2 && worker_.CountsOf(session_.upstream_).any();
   if (counts || input.keeps()) {
     auto task = std::make_unique<RequestTask>();
     if (counts) {
-      task->ask.finish = ReceiverCorrection(&worker_.CountsOf(session_.listener_),
+      task->ask.finish = ReceiverCorrection(&worker_.CountsOf(session_.upstream_),
                                             plan.entry->spec->name, ArgList(input.parsed));
     }
     if (input.keeps()) task->kept = std::move(*input.kept);
@@ -475,7 +484,7 @@ bool Dispatcher::SendInstead(const Plan& plan, const Input& input, const Instead
   Request* request = session_.Push(plan.entry);
   request->silent = silent;
   request->request_bytes = input.parsed.wire.size();
-  request->deadline_ms = worker_.DeadlineMs(session_.listener_, plan.entry);
+  request->deadline_ms = worker_.DeadlineMs(session_.upstream_, plan.entry);
   request->effect = instead.effect;
   request->effect_on = instead.effect_on;
   request->effect_broadcast = instead.effect_broadcast;
@@ -537,12 +546,13 @@ std::optional<bool> Dispatcher::AnswerAfterLoss(const Plan& plan, const Input& i
 // ---- Session: having one
 
 bool Session::TakeOwnLink(const LinkKey& key) {
-  LinkGroup* group = worker_->UpstreamOf(listener_).Hold(key);
+  LinkGroup* group = worker_->UpstreamAt(upstream_).Hold(key);
   Link* link = group->TakeExclusive();
   group->Release();
   if (link == nullptr) return false;
   if (pinned_ == nullptr) pinned_ = std::make_unique<Pinned>();
   pinned_->state = Pin();
+  pinned_->upstream = upstream_;
   pinned_->served = false;
   pinned_->failure.clear();
   pinned_->at = link->key();
@@ -555,6 +565,7 @@ bool Session::TakeOwnLink(const LinkKey& key) {
 
 // At the end of each turn: is it still needed?
 void Session::SettleOwnLink() {
+  const InLane in(this, pinned_->upstream);
   Pinned& pinned = *pinned_;
   if (!pinned.failure.empty() && own_link_ != nullptr) {
     // A request on it timed out: whatever it will do, it is done on its own.
@@ -577,11 +588,12 @@ void Session::SettleOwnLink() {
 }
 
 void Session::GiveBackOwnLink() {
+  const InLane in(this, pinned_->upstream);
   Link* link = std::exchange(own_link_, nullptr);
   if (flow_ == link) flow_ = nullptr;
   link->SetHolder(nullptr);
   if (link->state() != Link::State::kClosed) {
-    LinkGroup* group = worker_->UpstreamOf(listener_).Hold(link->key());
+    LinkGroup* group = worker_->UpstreamAt(upstream_).Hold(link->key());
     group->GiveBack(link, pinned_->state.clean() && pinned_->at == link->key());
     group->Release();
   }
@@ -593,6 +605,7 @@ void Session::GiveBackOwnLink() {
 void Session::DropOwnLink(std::string_view line) {
   Link* link = std::exchange(own_link_, nullptr);
   if (pinned_ == nullptr) return;
+  const InLane in(this, pinned_->upstream);
   TellTarget();
   ShowPinReason(PinReason::kNone);
   pinned_.reset();
@@ -665,13 +678,14 @@ void Session::NoteOwnReplies(const Request& request, uint32_t frames, bool error
 void Session::LoseTransaction(std::string_view line) {
   DropOwnLink(line);
   pinned_ = std::make_unique<Pinned>();
+  pinned_->upstream = upstream_;
   pinned_->failure = line;
   pinned_->lost.transaction = true;
 }
 
 void Session::NoteOwnLinkLost(std::string_view line) {
   // It has only heard that MULTI was accepted, and that can be begun again.
-  if (routes_ != nullptr && routes_->multi != nullptr && routes_->multi->sent) return;
+  if (multi() != nullptr && multi()->sent) return;
   if (!pinned_->failure.empty()) return;
   const bool watch_lost = pinned_->lost.watch;
   pinned_->failure = line;
@@ -684,16 +698,17 @@ void Session::NoteOwnLinkLost(std::string_view line) {
 }
 
 void Session::OnOwnLinkGone(std::string_view /*line*/) {
+  const InLane in(this, pinned_->upstream);
   Link* link = std::exchange(own_link_, nullptr);
   if (flow_ == link) flow_ = nullptr;
   TellTarget();
   if (closed_) return;
   ShowPinReason(PinReason::kNone);
-  if (routes_ != nullptr && routes_->multi != nullptr && routes_->multi->sent) {
-    routes_->multi->sent = false;
+  if (multi() != nullptr && multi()->sent) {
+    multi()->sent = false;
     pinned_.reset();
-    if (++routes_->multi->breaks > DeferredMulti::kBreaksMax) {
-      routes_->multi.reset();
+    if (++multi()->breaks > DeferredMulti::kBreaksMax) {
+      multi_place().reset();
       LoseTransaction(link->LossLine());
     }
     return;
@@ -731,10 +746,11 @@ int64_t Session::OwnConnectionId() const {
 
 bool Session::Unblock(bool with_error) {
   if (pinned_ == nullptr || own_link_ == nullptr || !pinned_->state.blocked()) return false;
+  const InLane in(this, pinned_->upstream);
   std::string request;
   AppendRequest(&request, {"CLIENT", "UNBLOCK", std::to_string(own_link_->client_id()),
                            with_error ? "ERROR" : "TIMEOUT"});
-  Upstream& upstream = worker_->UpstreamOf(listener_);
+  Upstream& upstream = worker_->UpstreamAt(upstream_);
   LinkKey key = group_->key();
   key.node = pinned_->at.node;
   LinkGroup* group = upstream.Hold(key);

@@ -35,13 +35,13 @@ bool Dispatcher::MayRunOn(Chunk* chunk, const ParsedRequest& parsed,
   const bool session_is_plain = session.conversation_.reply_mode == ReplyMode::kOn &&
                                 session.pinned_ == nullptr && session.subscriptions_ == nullptr &&
                                 !worker_.chain().has(kHookRequest) && worker_.monitors().off() &&
-                                session.routes_ == nullptr;
+                                session.routes_ == nullptr && session.lanes_ == nullptr;
   const bool run_is_plain = !run->silent && !run->collect && !run->keeps_wire &&
                             run->received_ns == worker_.context().NowNs() &&
                             run->wire.ContinuesWith(chunk, following);
   return session_is_plain && run_is_plain && run->in_link && !run->link->own() &&
          run->link->CanExtend(run) &&
-         worker_.UpstreamOf(session.listener_).snapshot().topology->is_single();
+         worker_.UpstreamAt(session.upstream_).snapshot().topology->is_single();
 }
 
 size_t Dispatcher::TakeAlike(Chunk* chunk, const ParsedRequest& parsed, std::string_view following,
