@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "plugins/plugin_config.h"
+#include "routing/facade.h"
 #include "routing/read_policy.h"
 
 namespace weir {
@@ -22,6 +23,10 @@ struct ListenerConfig {
   std::string upstream = "default";        // the name of an upstream that exists
   std::string unix_mode = "0700";          // octal, of the socket file; Unix sockets only
   int64_t tcp_backlog = 4096;              // the kernel cuts it at net.core.somaxconn
+  FacadeKind facade = FacadeKind::kNone;
+  std::string facade_name = "mymaster";   // of the primary, as sentinels call it
+  std::string facade_address;             // "host:port"; "": where the client connected to
+  std::vector<std::string> facade_weirs;  // "host:port" of all of them; none: this one alone
 };
 
 // What clients see of a lost connection on which weir subscribes for them.
@@ -97,6 +102,7 @@ struct LimitsConfig {
   int64_t pipeline_depth_max = 4096;           // requests of one client without a reply yet
   int64_t request_buffer_bytes_max = 1 << 20;  // larger requests stream over their own link
   int64_t client_output_buffer_bytes_max = 64 << 20;      // replies that one client has not read
+  int64_t client_names_bytes_max = 16 << 20;              // of one worker's clients together
   int64_t client_subscriptions_max = 1000000;             // channels and patterns of one client
   int64_t subscriber_output_buffer_bytes_max = 32 << 20;  // messages that one has not read
   int64_t subscriber_output_buffer_soft_bytes_max = 8 << 20;  // for longer than the next line

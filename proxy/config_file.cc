@@ -144,6 +144,11 @@ class ConfigReader {
                  "it beside \"",
                  Printable(listener.address), "\""));
     }
+    const bool is_unix = listener.address.rfind("unix:", 0) == 0;
+    if (is_unix && listener.facade != FacadeKind::kNone && listener.facade_address.empty()) {
+      errors_->Add(table.position,
+                   "[[listener]] facade_address: expected one beside a facade on a Unix socket");
+    }
     for (const ListenerConfig& other : config_.listeners) {
       // Port 0 stands for a port of its own each time.
       if (other.address != listener.address || ListensOnAnyPort(listener.address)) continue;

@@ -38,6 +38,20 @@ constexpr ConfigKey kListener[] = {
     {"tcp_backlog", FieldOf<&ListenerConfig::tcp_backlog>(),
      "Connections that may wait to be accepted; the kernel cuts it at net.core.somaxconn.", 1,
      65535},
+    {"facade", FieldOf<&ListenerConfig::facade>(),
+     "What clients see: one server; a cluster, of weirs that serve all slots; or sentinels, that "
+     "name weir as the primary.",
+     0, 0, "none|cluster|sentinel"},
+    {"facade_name", FieldOf<&ListenerConfig::facade_name>(),
+     "Of sentinels: what they call the primary.", 0, 0},
+    {"facade_address", FieldOf<&ListenerConfig::facade_address>(),
+     "Of a facade: how clients reach this weir, \"host:port\"; \"\" is the address that they "
+     "connected to.",
+     0, 0, nullptr, CheckFacadeAddress},
+    {"facade_weirs", FieldOf<&ListenerConfig::facade_weirs>(),
+     "Of a facade: the facade_address of each weir, in the same order everywhere; none: this one "
+     "alone.",
+     0, 0, nullptr, CheckFacadeAddress},
 };
 
 constexpr ConfigKey kUpstream[] = {
@@ -181,6 +195,11 @@ constexpr ConfigKey kLimits[] = {
      "A larger request is not collected but streamed over a link of its own.", 4096, kGiB},
     {"client_output_buffer_bytes_max", FieldOf<&LimitsConfig::client_output_buffer_bytes_max>(),
      "Replies that one client has not read yet; beyond, it is closed.", 65536, kTiB},
+    {"client_names_bytes_max", FieldOf<&LimitsConfig::client_names_bytes_max>(),
+     "What the names of one worker's clients may take together (CLIENT SETNAME, CLIENT SETINFO); "
+     "one "
+     "more gets an error.",
+     64, kTiB},
     {"client_subscriptions_max", FieldOf<&LimitsConfig::client_subscriptions_max>(),
      "Channels and patterns that one client may subscribe to; one more gets an error.", 1,
      100000000},

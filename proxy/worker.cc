@@ -38,6 +38,7 @@ Worker::Worker(Server* server, int index,
       parser_(LimitsOf(config_.limits)),
       subscribers_(&loop_.context(),
                    static_cast<size_t>(config_.limits.subscriber_output_buffer_bytes_max)),
+      names_(static_cast<uint64_t>(config_.limits.client_names_bytes_max), &loop_.context().stats),
       monitors_(this, config_.upstreams.size(), server->worker_count(), output_bytes_max_) {
   beat_ns_.store(uv_hrtime(), std::memory_order_relaxed);
   for (const ListenerConfig& listener : config_.listeners) {
@@ -185,8 +186,8 @@ void Worker::ForgetResends(const Session* session) {
 
 std::string Worker::TooManyLinksLine(UpstreamIndex upstream) {
   const UpstreamConfig& config = UpstreamAt(upstream).config();
-  return Concat("-DOWN weir: upstream '", config.name, "' has links_max = ", config.links_max,
-                " connections open; raise it, or use fewer dbs or users at once");
+  return Concat("-ERR weir: upstream '", config.name, "' has links_max = ", config.links_max,
+                " connections open in this worker; raise it, or use fewer dbs or users at once");
 }
 
 std::string Worker::TooManyPinnedLine(UpstreamIndex upstream) {

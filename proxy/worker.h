@@ -21,6 +21,7 @@
 #include "plugins/plugin.h"
 #include "proxy/backend/subscribers.h"
 #include "proxy/backend/upstream.h"
+#include "proxy/client/name_budget.h"
 #include "proxy/config.h"
 #include "proxy/loop.h"
 #include "proxy/monitor_feed.h"
@@ -107,6 +108,7 @@ class Worker final : public Host, public Hold::Target {
   // A chunk with at least `room_min` bytes of room, which other clients' bytes may share.
   ChunkRef SharedChunk(size_t room_min);
 
+  NameBudget& names() { return names_; }
   bool OverMemory() { return context().chunks.bytes_in_use() > memory_bytes_max_; }
   void PauseForMemory(Session* session);
   void WatchSlowReader(Session* session) { slow_readers_.push_back(session); }
@@ -181,6 +183,7 @@ class Worker final : public Host, public Hold::Target {
   std::vector<std::unique_ptr<Upstream>> upstreams_;
   std::unique_ptr<RouteBook> routes_;
   Subscribers subscribers_;
+  NameBudget names_;
   MonitorFeed monitors_;
   size_t session_words_ = 0;
   Chain chain_;

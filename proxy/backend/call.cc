@@ -27,7 +27,7 @@ class Call final : public RequestOwner, public TurnEnd {
     Link* link = group_->Shared(0);
     const Slice wire = Slice::Copy(context_->chunks, bytes);
     if (link == nullptr || !link->Send(request, wire.chunk(), wire.view())) {
-      reply_ = link == nullptr ? "-DOWN weir: links_max is reached" : link->RefusalLine();
+      reply_ = link == nullptr ? "-ERR weir: links_max is reached" : link->RefusalLine();
       reply_ += "\r\n";
       request->owner = nullptr;
       context_->requests.ReleaseIfUnused(request);

@@ -9,6 +9,7 @@
 #include "proxy/backend/upstream.h"
 #include "proxy/client/dispatcher.h"
 #include "proxy/client/lanes.h"
+#include "proxy/client/pin.h"
 #include "proxy/client/request_task.h"
 #include "proxy/client/routes.h"
 #include "proxy/worker.h"
@@ -33,15 +34,12 @@ bool IsPlainRead(const Plan& plan) {
          !plan.entry->runs_script;
 }
 
-PinEffect EffectOf(const CommandEntry* entry) {
-  return entry == nullptr ? PinEffect::kNone : entry->effect;
-}
-
 // What makes no sense where a client sees one server, or cannot be had from several yet.
 std::string_view RefusalOf(const CommandEntry* entry, bool is_replicated) {
   if (entry == nullptr || entry->spec == nullptr) return {};
   const std::string_view name = entry->spec->name;
-  if (name == "asking" || name == "readonly" || name == "readwrite") {
+  const bool of_cluster = entry->spec->parent != nullptr && entry->spec->parent->name == "cluster";
+  if (of_cluster || name == "asking" || name == "readonly" || name == "readwrite") {
     return "-ERR This instance has cluster support disabled";
   }
   // With one primary they are that one's.
@@ -215,7 +213,10 @@ NodeIndex Dispatcher::ReaderFor(const Plan& plan, NodeIndex primary) {
 std::optional<bool> Dispatcher::PerformInCluster(const Plan& plan, const Input& input) {
   if (!SettleRoutes()) return false;
   if (worker_.UpstreamAt(session_.upstream_).reads_elsewhere() && !SettleReads(plan)) return false;
-  if (plan.kind == PlanKind::kPinned) [[unlikely]] {
+  const bool of_cluster = plan.kind == PlanKind::kSingle && plan.slot == kNoSlot &&
+                          plan.entry != nullptr && plan.entry->spec->parent != nullptr &&
+                          plan.entry->spec->parent->name == "cluster";
+  if (plan.kind == PlanKind::kPinned || of_cluster) [[unlikely]] {
     const Topology& topology = *worker_.UpstreamAt(session_.upstream_).snapshot().topology;
     const std::string_view refusal = RefusalOf(plan.entry, topology.is_replicated());
     if (!refusal.empty() && session_.multi() == nullptr) return Refuse(plan.entry, refusal, input);

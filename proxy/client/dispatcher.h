@@ -18,6 +18,7 @@
 
 namespace weir {
 
+struct Facade;
 struct PartsTask;
 struct RequestTask;
 struct RouteChoice;
@@ -46,6 +47,12 @@ class Dispatcher {
   // like it and may join its run; returns their bytes, and in *count their number. See run.cc.
   size_t TakeAlike(Chunk* chunk, const ParsedRequest& parsed, std::string_view following,
                    uint32_t* count);
+  // Whether a MULTI stands there.
+  static bool BeginsTransaction(std::string_view data);
+  // Takes a whole transaction at the beginning of `data`, if it can go over a shared link; returns
+  // its bytes, 0 if not, and in *count its requests. See whole_transaction.cc.
+  // REQUIRES: no request is half read.
+  size_t TakeTransaction(Chunk* chunk, std::string_view data, uint32_t* count);
   // As Handle, for a request of which only the first arguments are there.
   // `rest`: what has come of it behind those.
   [[nodiscard]] bool HandleLarge(Chunk* chunk, const ParsedRequest& parsed, const RequestTail& tail,
@@ -96,6 +103,9 @@ class Dispatcher {
   // False, with a pause set, if the request cannot go to this link yet.
   bool MayUse(Link* link);
   bool WalkChain(const Input& input);
+  bool SessionIsPlain() const;
+  void SendInTransaction(Link* link, InTransaction place, const CommandEntry* entry, Chunk* chunk,
+                         std::string_view wire);
   bool MayRunOn(Chunk* chunk, const ParsedRequest& parsed, std::string_view following) const;
   bool AnswerForPlugin(const CommandEntry* entry, std::string_view reply, const Input& input);
   // Refuses what only those may ask who have said who they are; nothing: they may.
@@ -147,6 +157,10 @@ class Dispatcher {
   bool OwnLinkIsBusyElsewhere() const;
   bool RefuseInLane(const Plan& plan, const Input& input, std::string_view line);
   bool RefuseSecondOwnLink(const Plan& plan, const Input& input);
+  // facade.cc
+  Facade MakeFacade() const;
+  std::optional<bool> PerformFacade(const Plan& plan, const Input& input);
+  void DescribeMode(LocalContext* context);
   // weir_on.cc
   bool IsOn(const ParsedRequest& parsed) const;
   bool PerformOn(const Plan& plan, const Input& input);
@@ -154,7 +168,7 @@ class Dispatcher {
   bool SendCrossParts(const Plan& plan, const Input& input);
   std::optional<bool> FindPartLink(const Plan& plan, const Input& input, PartPlan* part);
 
-  // own_link.cc: what goes over the client's own connection.
+  // own_request.cc: what goes over the client's own connection.
   bool SendOwn(const Plan& plan, const Input& input);
   std::optional<bool> OpenOwnLink(const Plan& plan, const Input& input, const LinkKey& wanted);
   NodeIndex OwnNode(const Plan& plan) const;
@@ -162,12 +176,13 @@ class Dispatcher {
   void NoteOwnRequest(const Plan& plan, const Input& input, Request* request);
   void PrepareOwnLink(const Plan& plan);
   void NoteStandstill(const Plan& plan, const Input& input);
+  void NoteQueuedScript(ScriptUse use, const ParsedRequest& parsed);
   void NoteScript(const Plan& plan, const Input& input, Request* request);
   bool SendLarge(Link* link, const Plan& plan, const Input& input);
-  // own_link.cc. Nothing: the client's own connection is there and ready.
+  // Nothing: the client's own connection is there and ready.
   std::optional<bool> ReadyOwnLink(const Plan& plan, const Input& input);
   bool NeedsOwnLink(const Plan& plan, const Input& input) const;
-  // Whether and how being pinned changes what is done; nothing: it does not.
+  // own_transaction.cc. Whether and how being pinned changes what is done; nothing: it does not.
   std::optional<bool> PerformPinned(const Plan& plan, const Input& input);
   std::optional<bool> AnswerAfterLoss(const Plan& plan, const Input& input);
   bool PerformInTransaction(const Plan& plan, const Input& input);

@@ -5,16 +5,10 @@
 #include "plugins/text.h"
 #include "proxy/backend/upstream.h"
 #include "proxy/client/dispatcher.h"
+#include "proxy/client/pin.h"
 #include "proxy/worker.h"
 
 namespace weir {
-namespace {
-
-PinEffect EffectOf(const CommandEntry* entry) {
-  return entry == nullptr ? PinEffect::kNone : entry->effect;
-}
-
-}  // namespace
 
 // ---- Session: its lanes
 

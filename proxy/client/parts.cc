@@ -75,6 +75,7 @@ bool Dispatcher::SendAllParts(const Plan& plan, const Input& input, std::unique_
   whole->has_parts = true;
   task->missing = parts.size();
   task->parts.resize(parts.size());
+  for (const PartPlan& part : parts) task->homes.push_back(part.home);
   task->replies.resize(parts.size());
   PartsTask& sent = *task;
   whole->extra = std::move(task);

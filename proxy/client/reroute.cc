@@ -5,11 +5,13 @@
 #include "plugins/text.h"
 #include "proxy/backend/upstream.h"
 #include "proxy/client/lanes.h"
+#include "proxy/client/parts.h"
 #include "proxy/client/request_task.h"
 #include "proxy/client/routes.h"
 #include "proxy/client/session.h"
 #include "proxy/worker.h"
 #include "resp/reply_writer.h"
+#include "routing/slot.h"
 
 namespace weir {
 namespace {
@@ -45,6 +47,28 @@ bool SendAsking(LoopContext& context, Link* link) {
   if (link->Send(asking, wire.chunk(), wire.view())) return true;
   context.requests.ReleaseIfUnused(asking);
   return false;
+}
+
+bool ServesAllSlots(const NodeMap& map) {
+  for (uint32_t slot = 0; slot < kSlotCount; ++slot) {
+    if (map.PrimaryOf(static_cast<uint16_t>(slot)) == kNoNode) return false;
+  }
+  return true;
+}
+
+// What is for each primary, and did not run on one that is none any more, is for the one that has
+// come into its place: one that no other part is for. False: there is none.
+bool FindHeir(const NodeMap& map, Request* part) {
+  if (part->whole == nullptr) return false;
+  const std::vector<NodeIndex>& primaries = map.primaries();
+  if (std::find(primaries.begin(), primaries.end(), part->home) != primaries.end()) return false;
+  std::vector<NodeIndex>& homes = static_cast<PartsTask&>(*part->whole->extra).homes;
+  const auto heir = std::find_if(primaries.begin(), primaries.end(), [&](NodeIndex primary) {
+    return std::find(homes.begin(), homes.end(), primary) == homes.end();
+  });
+  if (heir == primaries.end()) return false;
+  part->home = homes[part->part] = *heir;
+  return true;
 }
 
 }  // namespace
@@ -137,7 +161,7 @@ bool Session::TakeOwnRefusal(Request& request, std::string_view line, std::strin
   const bool alone = on_links_ == 1 && !request.streamed && !request.wire.empty();
   if (alone && !pin.holds().any() && !pin.expected().transaction && !request.collect) {
     if (!MakeDetour(request, line, /*own=*/true)) return false;
-    NoteOwnReplies(request, 1, true);
+    NoteOwnReplies(request, line, 1, true);
     return true;
   }
   const Redirect redirect = ParseRedirect(line, RunsScript(request));
@@ -248,8 +272,14 @@ bool Session::SendDetour(Detour& detour) {
   NodeIndex node = detour.node;
   if (request->home != kNoNode) {
     const MappedNode* home = upstream.map().node(request->home);
-    if (home == nullptr || home->left) {
-      detour.given_up = true;
+    const bool gone = home == nullptr || home->left;
+    if (!FindHeir(upstream.map(), request) && gone) {
+      // A replica may be about to take over.
+      if (request->whole == nullptr || ServesAllSlots(upstream.map())) {
+        detour.given_up = true;
+      } else {
+        PutOff(detour);
+      }
       return false;
     }
     node = request->home;

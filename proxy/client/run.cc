@@ -25,6 +25,14 @@ bool NameDecides(const CommandEntry* entry) {
 
 }  // namespace
 
+bool Dispatcher::SessionIsPlain() const {
+  const Session& session = session_;
+  return session.conversation_.reply_mode == ReplyMode::kOn && session.pinned_ == nullptr &&
+         session.subscriptions_ == nullptr && session.routes_ == nullptr &&
+         session.lanes_ == nullptr && !worker_.chain().has(kHookRequest) &&
+         worker_.monitors().off();
+}
+
 bool Dispatcher::MayRunOn(Chunk* chunk, const ParsedRequest& parsed,
                           std::string_view following) const {
   const Session& session = session_;
@@ -32,14 +40,11 @@ bool Dispatcher::MayRunOn(Chunk* chunk, const ParsedRequest& parsed,
   if (run == nullptr || session.pauses_ != 0 || parsed.rewritten || !NameDecides(run->entry)) {
     return false;
   }
-  const bool session_is_plain = session.conversation_.reply_mode == ReplyMode::kOn &&
-                                session.pinned_ == nullptr && session.subscriptions_ == nullptr &&
-                                !worker_.chain().has(kHookRequest) && worker_.monitors().off() &&
-                                session.routes_ == nullptr && session.lanes_ == nullptr;
-  const bool run_is_plain = !run->silent && !run->collect && !run->keeps_wire &&
+  const bool run_is_plain = run->in_transaction == InTransaction::kNone && !run->silent &&
+                            !run->collect && !run->keeps_wire &&
                             run->received_ns == worker_.context().NowNs() &&
                             run->wire.ContinuesWith(chunk, following);
-  return session_is_plain && run_is_plain && run->in_link && !run->link->own() &&
+  return SessionIsPlain() && run_is_plain && run->in_link && !run->link->own() &&
          run->link->CanExtend(run) &&
          worker_.UpstreamAt(session.upstream_).snapshot().topology->is_single();
 }

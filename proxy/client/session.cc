@@ -60,6 +60,7 @@ void Session::Open(int fd) {
   parse_state_.authenticated = conversation_.authenticated;
   if (worker_->UpstreamAt(upstream_).is_cluster()) routes_ = std::make_unique<Routes>();
   if (worker_->routes() != nullptr) MakeLanes();
+  has_facade_ = worker_->config().listeners[listener_].facade != FacadeKind::kNone;
   UpdateGroup();
   Chain& chain = worker_->chain();
   if (worker_->session_words() != 0) {
@@ -103,6 +104,7 @@ void Session::Close() {
   if (group_ != nullptr) std::exchange(group_, nullptr)->Release();
   routes_.reset();
   LeaveLanes();
+  worker_->names().Note(conversation_.NameBytes(), 0);
   worker_->Remove(this);
   stream_.Close();
 }
@@ -199,6 +201,13 @@ void Session::Parse(Chunk* chunk, std::string_view data) {
     if (large_ != nullptr) {
       data.remove_prefix(PassLarge(chunk, data));
       continue;
+    }
+    if (Dispatcher::BeginsTransaction(data) && !parse_state_.mid_request()) [[unlikely]] {
+      uint32_t taken = 0;
+      const size_t bytes = dispatcher.TakeTransaction(chunk, data, &taken);
+      requests += taken;
+      data.remove_prefix(bytes);
+      if (bytes != 0) continue;
     }
     ParsedRequest parsed;
     const ParseStatus status = parser.Parse(&parse_state_, data, &parsed);

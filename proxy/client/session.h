@@ -49,6 +49,7 @@ struct Lanes;
 class LinkGroup;
 class RoutingTable;
 struct LinkKey;
+struct RequestTask;
 struct Routes;
 class Subscriptions;
 class Worker;
@@ -288,9 +289,10 @@ class Session final : public StreamOwner, public TurnEnd, public RequestOwner, p
   void DropOwnLink(std::string_view line);
   void FollowConversation();
   void SendOnOwnLink(std::initializer_list<std::string_view> args);
-  void NoteOwnReplies(const Request& request, uint32_t frames, bool error);
+  void NoteOwnReplies(const Request& request, std::string_view reply, uint32_t frames, bool error);
   void NoteOwnLinkLost(std::string_view line);
   void LoseTransaction(std::string_view line);
+  void KeepScripts(const RequestTask& task);
   void ShowPinReason(PinReason reason);
 
   Worker* const worker_;
@@ -301,6 +303,7 @@ class Session final : public StreamOwner, public TurnEnd, public RequestOwner, p
   UpstreamIndex upstream_{};  // of the lane that it is in
   uint16_t pauses_ = 0;
   bool closed_ : 1 = false;
+  bool has_facade_ : 1 = false;       // its listener has
   bool end_of_input_ : 1 = false;     // the client closed its side
   bool close_when_said_ : 1 = false;  // once the output is written
   bool resume_ : 1 = false;           // parse what is kept, at the turn's end
