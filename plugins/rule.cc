@@ -22,16 +22,10 @@ bool MatchesAny(const std::vector<std::string>& patterns, std::string_view text)
   });
 }
 
-// A pattern that names the command itself, or the command that it is a subcommand of.
-bool Names(std::string_view pattern, std::string_view name) {
-  return EqualsIgnoreCase(pattern, name) ||
-         EqualsIgnoreCase(pattern, name.substr(0, name.find('|')));
-}
-
 bool MatchesCommand(const std::vector<std::string>& patterns, std::string_view name,
                     const CommandSpec* spec) {
   for (const std::string& pattern : patterns) {
-    if (Names(pattern, name)) return true;
+    if (NamesCommand(pattern, name)) return true;
   }
   if (spec != nullptr && (spec->categories.bits() & kOnlyIfNamed.bits()) != 0) return false;
   return patterns.empty() ||
@@ -162,13 +156,6 @@ RuleSet::Match RuleSet::Find(Rules candidates, Rules needs_key, SessionView& ses
     }
   }
   return {};
-}
-
-bool MatchesCommandPattern(std::string_view pattern, std::string_view name,
-                           const CommandSpec* spec) {
-  if (!pattern.starts_with('@')) return Names(pattern, name);
-  return EqualsIgnoreCase(pattern, "@all") ||
-         (spec != nullptr && spec->InCategory(pattern.substr(1)));
 }
 
 absl::Status CheckRuleCommand(const std::string& pattern) {

@@ -22,6 +22,7 @@
 #include "plugins/config_key.h"
 #include "plugins/ip_address.h"
 #include "routing/arg_list.h"
+#include "routing/command_pattern.h"
 #include "routing/command_spec.h"
 
 namespace weir {
@@ -109,11 +110,6 @@ class RuleSet {
   std::vector<Compiled> rules_;
   std::vector<Known> known_ = std::vector<Known>(1);
 };
-
-// Whether a pattern ("GET", "CONFIG|SET", "@write", "@all") means the command of this name and, if
-// known, spec.
-bool MatchesCommandPattern(std::string_view pattern, std::string_view name,
-                           const CommandSpec* spec);
 
 // For configuration keys: OK, or what was expected.
 absl::Status CheckRuleCommand(const std::string& pattern);

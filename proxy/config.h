@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "plugins/plugin_config.h"
+#include "routing/facade.h"
 #include "routing/read_policy.h"
 
 namespace weir {
@@ -22,6 +23,10 @@ struct ListenerConfig {
   std::string upstream = "default";        // the name of an upstream that exists
   std::string unix_mode = "0700";          // octal, of the socket file; Unix sockets only
   int64_t tcp_backlog = 4096;              // the kernel cuts it at net.core.somaxconn
+  FacadeKind facade = FacadeKind::kNone;
+  std::string facade_name = "mymaster";   // of the primary, as sentinels call it
+  std::string facade_address;             // "host:port"; "": where the client connected to
+  std::vector<std::string> facade_weirs;  // "host:port" of all of them; none: this one alone
 };
 
 // What clients see of a lost connection on which weir subscribes for them.
@@ -58,6 +63,16 @@ struct UpstreamConfig {
   int64_t retry_budget_ms = 10000;     // the longest that one request waits to be sent again
   int64_t topology_refresh_interval_ms = 10000;  // 0: only when something is wrong
   std::vector<std::string> address_map;          // "host:port=host:port"; checked
+};
+
+// [[route]]: which requests go to another upstream than their listener's. The first that matches.
+struct RouteConfig {
+  std::string upstream = "default";    // the name of an upstream that exists
+  std::vector<std::string> listeners;  // addresses of [[listener]] tables; none: all
+  std::vector<std::string> users;      // patterns; none: all
+  std::vector<std::string> dbs;        // numbers; none: all
+  std::vector<std::string> commands;   // names and @categories; none: all
+  std::vector<std::string> keys;       // patterns; none: all, and what has no key
 };
 
 enum class AuthMode : uint8_t { kNone, kUsers, kPassthrough };
@@ -121,6 +136,7 @@ struct Config {
   int64_t coalesce_max_us = 100;          // 0: a worker never waits for more events
   std::vector<ListenerConfig> listeners;  // never empty after reading: one with its defaults
   std::vector<UpstreamConfig> upstreams;  // never without one called "default"
+  std::vector<RouteConfig> routes;        // none: each listener's upstream
   AuthConfig auth;
   CommandsConfig commands;
   LimitsConfig limits;

@@ -47,6 +47,11 @@ absl::Status CheckHashTag(const std::string& tag) {
   return Unexpected("two characters such as \"{}\", or none", tag);
 }
 
+absl::Status CheckFacadeAddress(const std::string& address) {
+  if (address.empty() || ParseHostPort(address).ok()) return absl::OkStatus();
+  return Unexpected("\"host:port\", as in \"192.0.2.1:6380\"", address);
+}
+
 absl::Status CheckUpstreamUrl(const std::string& text) {
   const absl::StatusOr<UpstreamUrl> url = ParseUpstreamUrl(text);
   if (!url.ok()) return url.status();

@@ -16,6 +16,7 @@ absl::Status CheckAdminAddress(const std::string& address);  // "off", or TCP
 absl::Status CheckUnixMode(const std::string& mode);
 // Also refuses, as "not yet", what parses but this release cannot speak: TLS, clusters, sentinels.
 absl::Status CheckHashTag(const std::string& tag);
+absl::Status CheckFacadeAddress(const std::string& address);
 absl::Status CheckUpstreamUrl(const std::string& url);
 // "host:port=host:port", or "host=host".
 absl::Status CheckAddressMapping(const std::string& mapping);

@@ -15,6 +15,8 @@
 #include "proxy/config_table.h"
 #include "proxy/config_toml.h"
 #include "proxy/listen_address.h"
+#include "proxy/upstream_index.h"
+#include "routing/route.h"
 
 namespace weir {
 namespace {
@@ -28,15 +30,17 @@ class ConfigReader {
       : plugins_(plugins), errors_(errors) {}
 
   Config Read(const ConfigNode& root) {
-    ReadTable(root, "", FindConfigSection("").keys,
-              {"listener", "upstream", "auth", "commands", "limits", "admin", "log", "plugin"},
-              &config_, errors_);
+    ReadTable(
+        root, "", FindConfigSection("").keys,
+        {"listener", "upstream", "route", "auth", "commands", "limits", "admin", "log", "plugin"},
+        &config_, errors_);
     ReadSection(root, "commands", {}, &config_.commands);
     ReadSection(root, "limits", {}, &config_.limits);
     ReadSection(root, "admin", {}, &config_.admin);
     ReadSection(root, "log", {}, &config_.log);
     ReadUpstreams(root);
     ReadListeners(root);
+    ReadRoutes(root);
     ReadAuth(root);
     ReadPlugins(root);
     CheckLimits(root);
@@ -108,6 +112,11 @@ class ConfigReader {
                    upstream.reconnect_max_ms, ", found ", upstream.reconnect_min_ms));
       }
     }
+    if (config_.upstreams.size() > kUpstreamsMax) {
+      errors_->Add(tables->members.front().position,
+                   Concat("expected at most ", kUpstreamsMax, " upstreams, found ",
+                          config_.upstreams.size()));
+    }
     if (!config_.upstreams.empty() && config_.FindUpstream("default") == nullptr) {
       errors_->Add(tables->members.front().position,
                    "expected one upstream to be called [upstream.default]");
@@ -126,14 +135,7 @@ class ConfigReader {
   }
 
   void CheckListener(const ConfigNode& table, const ListenerConfig& listener) {
-    if (config_.FindUpstream(listener.upstream) == nullptr && !config_.upstreams.empty()) {
-      const ConfigNode* value = table.Find("upstream");
-      Names names;
-      for (const UpstreamConfig& upstream : config_.upstreams) names.push_back(upstream.name);
-      errors_->Add(value == nullptr ? table.position : value->position,
-                   Concat("[[listener]] upstream: there is no [upstream.",
-                          Printable(listener.upstream), "]", DidYouMean(listener.upstream, names)));
-    }
+    CheckUpstreamOf(table, "[[listener]]", listener.upstream);
     const ConfigNode* mode = table.Find("unix_mode");
     if (mode != nullptr && listener.address.rfind("unix:", 0) != 0) {
       errors_->Add(
@@ -142,12 +144,55 @@ class ConfigReader {
                  "it beside \"",
                  Printable(listener.address), "\""));
     }
+    const bool is_unix = listener.address.rfind("unix:", 0) == 0;
+    if (is_unix && listener.facade != FacadeKind::kNone && listener.facade_address.empty()) {
+      errors_->Add(table.position,
+                   "[[listener]] facade_address: expected one beside a facade on a Unix socket");
+    }
     for (const ListenerConfig& other : config_.listeners) {
       // Port 0 stands for a port of its own each time.
       if (other.address != listener.address || ListensOnAnyPort(listener.address)) continue;
       errors_->Add(table.position, Concat("[[listener]] address: \"", Printable(listener.address),
                                           "\" is another listener's already"));
     }
+  }
+
+  void ReadRoutes(const ConfigNode& root) {
+    const ConfigSection& section = FindConfigSection("route");
+    for (const ConfigNode* table : FindTables(root, "route", section.title)) {
+      RouteConfig route;
+      ReadTable(*table, section.title, section.keys, {}, &route, errors_);
+      CheckUpstreamOf(*table, section.title, route.upstream);
+      CheckListenersOf(*table, route);
+      config_.routes.push_back(std::move(route));
+    }
+    if (config_.routes.size() > RouteRules::kRulesMax) {
+      errors_->Add(root.Find("route")->position,
+                   Concat("expected at most ", RouteRules::kRulesMax, " [[route]] tables, found ",
+                          config_.routes.size()));
+    }
+  }
+
+  void CheckListenersOf(const ConfigNode& table, const RouteConfig& route) {
+    Names names;
+    for (const ListenerConfig& listener : config_.listeners) names.push_back(listener.address);
+    for (const std::string& address : route.listeners) {
+      if (std::find(names.begin(), names.end(), address) != names.end()) continue;
+      errors_->Add(table.Find("listeners")->position,
+                   Concat("[[route]] listeners: there is no [[listener]] with address \"",
+                          Printable(address), "\"", DidYouMean(address, names)));
+    }
+  }
+
+  // An upstream's name in a table of this title.
+  void CheckUpstreamOf(const ConfigNode& table, std::string_view title, const std::string& name) {
+    if (config_.FindUpstream(name) != nullptr || config_.upstreams.empty()) return;
+    const ConfigNode* value = table.Find("upstream");
+    Names names;
+    for (const UpstreamConfig& upstream : config_.upstreams) names.push_back(upstream.name);
+    errors_->Add(value == nullptr ? table.position : value->position,
+                 Concat(title, " upstream: there is no [upstream.", Printable(name), "]",
+                        DidYouMean(name, names)));
   }
 
   void ReadAuth(const ConfigNode& root) {

@@ -3,6 +3,7 @@
 
 #include <cstdlib>
 
+#include "plugins/rule.h"
 #include "proxy/config_checks.h"
 
 namespace weir {
@@ -37,6 +38,20 @@ constexpr ConfigKey kListener[] = {
     {"tcp_backlog", FieldOf<&ListenerConfig::tcp_backlog>(),
      "Connections that may wait to be accepted; the kernel cuts it at net.core.somaxconn.", 1,
      65535},
+    {"facade", FieldOf<&ListenerConfig::facade>(),
+     "What clients see: one server; a cluster, of weirs that serve all slots; or sentinels, that "
+     "name weir as the primary.",
+     0, 0, "none|cluster|sentinel"},
+    {"facade_name", FieldOf<&ListenerConfig::facade_name>(),
+     "Of sentinels: what they call the primary.", 0, 0},
+    {"facade_address", FieldOf<&ListenerConfig::facade_address>(),
+     "Of a facade: how clients reach this weir, \"host:port\"; \"\" is the address that they "
+     "connected to.",
+     0, 0, nullptr, CheckFacadeAddress},
+    {"facade_weirs", FieldOf<&ListenerConfig::facade_weirs>(),
+     "Of a facade: the facade_address of each weir, in the same order everywhere; none: this one "
+     "alone.",
+     0, 0, nullptr, CheckFacadeAddress},
 };
 
 constexpr ConfigKey kUpstream[] = {
@@ -124,6 +139,21 @@ constexpr ConfigKey kUpstream[] = {
      "for example: "
      "\"10.0.0.1:6379=192.0.2.1:7000\", or a host alone for all its ports.",
      0, 0, nullptr, CheckAddressMapping},
+};
+
+constexpr ConfigKey kRoute[] = {
+    {"upstream", FieldOf<&RouteConfig::upstream>(), "The upstream that these requests go to."},
+    {"listeners", FieldOf<&RouteConfig::listeners>(),
+     "Addresses of [[listener]] tables; none: all of them."},
+    {"users", FieldOf<&RouteConfig::users>(),
+     "Patterns of who the client authenticated as; none: everybody."},
+    {"dbs", FieldOf<&RouteConfig::dbs>(), "Numbers of dbs, as strings; none: all.", 0, 0, nullptr,
+     CheckRuleDb},
+    {"commands", FieldOf<&RouteConfig::commands>(),
+     "Commands, subcommands (\"CONFIG|SET\") or categories (\"@read\"); none: all.", 0, 0, nullptr,
+     CheckRuleCommand},
+    {"keys", FieldOf<&RouteConfig::keys>(),
+     "Patterns of keys and channels, as KEYS takes them; none: all, and what has no key."},
 };
 
 constexpr ConfigKey kAuth[] = {
@@ -217,6 +247,7 @@ constexpr ConfigKey kLog[] = {
 const Config kTopDefaults;
 const ListenerConfig kListenerDefaults;
 const UpstreamConfig kUpstreamDefaults;
+const RouteConfig kRouteDefaults;
 const AuthUser kAuthUserDefaults;
 
 const ConfigSection kSections[] = {
@@ -226,6 +257,8 @@ const ConfigSection kSections[] = {
     {"upstream", "[upstream.NAME]",
      "A Redis deployment under a name of your choice, one of them \"default\".",
      ConfigSectionKind::kNamed, kUpstream, &kUpstreamDefaults},
+    {"route", "[[route]]", "Which requests go to another upstream than their listener's.",
+     ConfigSectionKind::kArray, kRoute, &kRouteDefaults},
     {"auth", "[auth]", "How clients prove who they are.", ConfigSectionKind::kTable, kAuth,
      &kTopDefaults.auth},
     {"auth.user", "[[auth.user]]", "A user of mode \"users\".", ConfigSectionKind::kArray,

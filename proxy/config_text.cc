@@ -115,6 +115,9 @@ std::string FormatConfig(const Config& config) {
     out += section;
   }
   for (const UpstreamConfig& upstream : config.upstreams) out += FormatUpstream(upstream);
+  for (const RouteConfig& route : config.routes) {
+    out += FormatSection("route", "[[route]]", &route);
+  }
   out += FormatSection("auth", "[auth]", &config.auth);
   for (const AuthUser& user : config.auth.users) {
     out += Concat("\n[[auth.user]]\nname = ", QuoteToml(user.name), "\n");

@@ -45,7 +45,7 @@ Worker::Worker(Server* server, int index,
     const auto named = std::find_if(
         config_.upstreams.begin(), config_.upstreams.end(),
         [&](const UpstreamConfig& upstream) { return upstream.name == listener.upstream; });
-    upstream_of_listener_.push_back(static_cast<size_t>(named - config_.upstreams.begin()));
+    homes_.push_back(static_cast<UpstreamIndex>(named - config_.upstreams.begin()));
   }
   for (size_t i = 0; i < config_.upstreams.size(); ++i) {
     upstreams_.push_back(std::make_unique<Upstream>(
@@ -63,6 +63,7 @@ Worker::Worker(Server* server, int index,
     }
   }
   unknown_reported_ms_.resize(upstreams_.size());
+  routes_ = RouteBook::Make(config_);
   context().coalescing.set_max_us(static_cast<uint64_t>(config_.coalesce_max_us));
   const LimitsConfig& limits = config_.limits;
   for (const int64_t timeout_ms : {limits.client_idle_timeout_ms, limits.request_arrival_timeout_ms,
@@ -130,21 +131,21 @@ void Worker::Remove(Session* session) {
   connections_.fetch_sub(1, std::memory_order_relaxed);
 }
 
-void Worker::InitConversation(Conversation& conversation, int listener) {
-  const UpstreamUrl& url = UpstreamOf(listener).url();
+void Worker::InitConversation(Conversation& conversation, UpstreamIndex home) {
+  const UpstreamUrl& url = UpstreamAt(home).url();
   conversation.db = url.db;
   conversation.authenticated = !AuthRequired(config_.auth, url.has_credentials());
 }
 
-LinkKey Worker::KeyOf(const Conversation& conversation, int listener) {
-  Upstream& upstream = UpstreamOf(listener);
+LinkKey Worker::KeyOf(const Conversation& conversation, UpstreamIndex at, UpstreamIndex home) {
+  Upstream& upstream = UpstreamAt(at);
   LinkKey key = upstream.BaseKey();
   // What has no key goes to one of the nodes; of servers that know nothing of each other always to
   // the same, so that PUBLISH finds who subscribes.
   const bool sharded = upstream.url().kind == UpstreamKind::kSharded;
   if (upstream.is_cluster()) key.node = upstream.map().Steady(sharded ? 0 : conversation.id);
   key.protocol_version = conversation.protocol_version;
-  key.db = conversation.db;
+  if (at == home || conversation.db != UpstreamAt(home).url().db) key.db = conversation.db;
   key.no_touch = conversation.names != nullptr && conversation.names->no_touch;
   if (conversation.names != nullptr && (!conversation.names->upstream_user.empty() ||
                                         !conversation.names->upstream_password.empty())) {
@@ -155,16 +156,15 @@ LinkKey Worker::KeyOf(const Conversation& conversation, int listener) {
   return key;
 }
 
-ScriptCache& Worker::ScriptsOf(int listener) {
-  return server_->scripts(upstream_of_listener_[static_cast<size_t>(listener)]);
+ScriptCache& Worker::ScriptsOf(UpstreamIndex upstream) {
+  return server_->scripts(Number(upstream));
 }
 
-bool Worker::IsNewScript(int listener, std::string_view text) {
+bool Worker::IsNewScript(UpstreamIndex upstream, std::string_view text) {
   constexpr size_t kSeenMax = 4096;
   if (seen_scripts_.size() >= kSeenMax) seen_scripts_.clear();
-  const size_t upstream = upstream_of_listener_[static_cast<size_t>(listener)];
-  const uint64_t generation = server_->scripts(upstream).generation();
-  return seen_scripts_.insert(absl::HashOf(upstream, generation, text)).second;
+  const uint64_t generation = ScriptsOf(upstream).generation();
+  return seen_scripts_.insert(absl::HashOf(Number(upstream), generation, text)).second;
 }
 
 void Worker::SendResends(const Session* session) {
@@ -184,14 +184,14 @@ void Worker::ForgetResends(const Session* session) {
   std::erase_if(resends_, [&](const auto& resend) { return resend.first == session; });
 }
 
-std::string Worker::TooManyLinksLine(int listener) {
-  const UpstreamConfig& config = UpstreamOf(listener).config();
+std::string Worker::TooManyLinksLine(UpstreamIndex upstream) {
+  const UpstreamConfig& config = UpstreamAt(upstream).config();
   return Concat("-ERR weir: upstream '", config.name, "' has links_max = ", config.links_max,
                 " connections open in this worker; raise it, or use fewer dbs or users at once");
 }
 
-std::string Worker::TooManyPinnedLine(int listener) {
-  const UpstreamConfig& config = UpstreamOf(listener).config();
+std::string Worker::TooManyPinnedLine(UpstreamIndex upstream) {
+  const UpstreamConfig& config = UpstreamAt(upstream).config();
   context().stats.pinned_refused.Add();
   return Concat("-DOWN weir: upstream '", config.name,
                 "' has pinned_connections_max = ", config.pinned_connections_max,
@@ -199,16 +199,16 @@ std::string Worker::TooManyPinnedLine(int listener) {
                 "blocking commands at once");
 }
 
-SubscriptionCounts& Worker::CountsOf(int listener) {
-  return server_->subscription_counts(upstream_of_listener_[static_cast<size_t>(listener)]);
+SubscriptionCounts& Worker::CountsOf(UpstreamIndex upstream) {
+  return server_->subscription_counts(Number(upstream));
 }
 
-uint64_t Worker::DeadlineMs(int listener, const CommandEntry* entry) {
-  const int64_t timeout_ms = UpstreamOf(listener).config().request_timeout_ms;
+uint64_t Worker::DeadlineMs(UpstreamIndex upstream, const CommandEntry* entry) {
+  const int64_t timeout_ms = UpstreamAt(upstream).config().request_timeout_ms;
   if (timeout_ms == 0 || (entry != nullptr && entry->blocks)) return 0;
   const uint64_t now_ms = context().NowMs();
   return now_ms + static_cast<uint64_t>(timeout_ms) +
-         UpstreamOf(listener).standstill().PauseLeftMs(now_ms);
+         UpstreamAt(upstream).standstill().PauseLeftMs(now_ms);
 }
 
 ChunkRef Worker::SharedChunk(size_t room_min) {
@@ -226,27 +226,26 @@ void Worker::SetSnapshot(int upstream, std::shared_ptr<const UpstreamSnapshot> s
     Upstream& of = UpstreamByIndex(upstream);
     const RoutingTable& routing = *snapshot->routing;
     for (Session* session = sessions_; session != nullptr; session = session->next) {
-      if (&UpstreamOf(session->listener_index()) == &of) session->FollowRouting(routing);
+      session->FollowRouting(static_cast<UpstreamIndex>(upstream), routing);
     }
     const uint64_t epoch = of.map().epoch();
     of.SetSnapshot(std::move(snapshot));
     if (of.map().epoch() == epoch) return;
     for (Session* session = sessions_; session != nullptr; session = session->next) {
-      session->OnMapChanged();
+      session->OnMapChanged(static_cast<UpstreamIndex>(upstream));
     }
   });
 }
 
 // Redis does not know a command that weir's table has: a module was unloaded, or another server is
 // there. One report of many at the same time is enough.
-void Worker::NoteUnknownCommand(int listener) {
+void Worker::NoteUnknownCommand(UpstreamIndex upstream) {
   constexpr uint64_t kPauseMs = 100;
-  const size_t upstream = upstream_of_listener_[static_cast<size_t>(listener)];
   const uint64_t now_ms = context().NowMs();
-  uint64_t& reported_ms = unknown_reported_ms_[upstream];
+  uint64_t& reported_ms = unknown_reported_ms_[Number(upstream)];
   if (reported_ms != 0 && now_ms - reported_ms < kPauseMs) return;
   reported_ms = now_ms;
-  server_->LookAgain(upstream, false);
+  server_->LookAgain(Number(upstream), false);
 }
 
 // ---- a few times a second

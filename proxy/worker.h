@@ -25,6 +25,8 @@
 #include "proxy/config.h"
 #include "proxy/loop.h"
 #include "proxy/monitor_feed.h"
+#include "proxy/route_book.h"
+#include "proxy/upstream_index.h"
 #include "resp/request_parser.h"
 
 namespace weir {
@@ -68,30 +70,36 @@ class Worker final : public Host, public Hold::Target {
   const Config& config() const { return config_; }
   Chain& chain() { return chain_; }
   RequestParser& parser() { return parser_; }
-  Upstream& UpstreamOf(int listener) { return *upstreams_[upstream_of_listener_[listener]]; }
+  // Where requests from this listener go to, unless a [[route]] or WEIR.ON says otherwise.
+  UpstreamIndex HomeOf(int listener) const { return homes_[static_cast<size_t>(listener)]; }
+  // Null: there is no [[route]].
+  RouteBook* routes() { return routes_.get(); }
+  Upstream& UpstreamAt(UpstreamIndex i) { return *upstreams_[Number(i)]; }
   Upstream& UpstreamByIndex(int i) { return *upstreams_[static_cast<size_t>(i)]; }
-  // Who subscribes to what at this listener's upstream, over all workers.
-  SubscriptionCounts& CountsOf(int listener);
+  // Who subscribes to what there, over all workers.
+  SubscriptionCounts& CountsOf(UpstreamIndex upstream);
   Subscribers& subscribers() { return subscribers_; }
   std::string_view ListenerAddress(int listener) const {
     return config_.listeners[static_cast<size_t>(listener)].address;
   }
   size_t session_words() const { return session_words_; }
-  void InitConversation(Conversation& conversation, int listener);
-  LinkKey KeyOf(const Conversation& conversation, int listener);
-  ScriptCache& ScriptsOf(int listener);
-  // False: this worker has given that text to ScriptsOf(listener) before. Errs on either side.
-  bool IsNewScript(int listener, std::string_view text);
+  void InitConversation(Conversation& conversation, UpstreamIndex home);
+  // `home`: of the client's listener. As long as the client stays in the db that its URL names,
+  // each other upstream's is the one that its own URL names.
+  LinkKey KeyOf(const Conversation& conversation, UpstreamIndex upstream, UpstreamIndex home);
+  ScriptCache& ScriptsOf(UpstreamIndex upstream);
+  // False: this worker has given that text to ScriptsOf(upstream) before. Errs on either side.
+  bool IsNewScript(UpstreamIndex upstream, std::string_view text);
   // Calls session->Resend(request) at the end of the turn.
   void ResendAtTurnEnd(Session* session, Request* request) {
     resends_.emplace_back(session, request);
   }
   void SendResends(const Session* session);
   void ForgetResends(const Session* session);
-  std::string TooManyLinksLine(int listener);
-  std::string TooManyPinnedLine(int listener);
-  uint64_t DeadlineMs(int listener, const CommandEntry* entry);
-  void NoteUnknownCommand(int listener);
+  std::string TooManyLinksLine(UpstreamIndex upstream);
+  std::string TooManyPinnedLine(UpstreamIndex upstream);
+  uint64_t DeadlineMs(UpstreamIndex upstream, const CommandEntry* entry);
+  void NoteUnknownCommand(UpstreamIndex upstream);
   uint32_t depth_max() const { return depth_max_; }
   uint32_t depth_resume() const { return depth_max_ / 2; }
   size_t output_bytes_max() const { return output_bytes_max_; }
@@ -155,7 +163,7 @@ class Worker final : public Host, public Hold::Target {
   void OnTick();
   void SweepSessions(uint64_t now_ms);
   void RelieveMemory();
-  Session* FindSession(uint64_t id, size_t upstream);
+  Session* FindSession(uint64_t id, UpstreamIndex home);
   void Visit(uint64_t asker, const std::function<void(ClientTable&, std::string*)>& visit,
              std::string* out);
   void FinishGather(uint64_t ticket, const std::vector<std::string>& parts);
@@ -163,7 +171,7 @@ class Worker final : public Host, public Hold::Target {
   Server* const server_;
   const int index_;
   const Config& config_;
-  std::vector<size_t> upstream_of_listener_;
+  std::vector<UpstreamIndex> homes_;  // by listener
   const uint32_t depth_max_;
   const size_t output_bytes_max_;
   const size_t output_pause_bytes_;
@@ -173,6 +181,7 @@ class Worker final : public Host, public Hold::Target {
   Loop loop_;
   RequestParser parser_;
   std::vector<std::unique_ptr<Upstream>> upstreams_;
+  std::unique_ptr<RouteBook> routes_;
   Subscribers subscribers_;
   NameBudget names_;
   MonitorFeed monitors_;

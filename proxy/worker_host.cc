@@ -5,6 +5,8 @@
 
 #include "plugins/text.h"
 #include "proxy/backend/call.h"
+#include "proxy/client/dispatcher.h"
+#include "proxy/client/lanes.h"
 #include "proxy/client/session.h"
 #include "proxy/log.h"
 #include "proxy/server.h"
@@ -183,25 +185,24 @@ void Worker::FinishGather(uint64_t ticket, const std::vector<std::string>& parts
   waiting.session->AnswerTicket(waiting.request, parts);
 }
 
-Session* Worker::FindSession(uint64_t id, size_t upstream) {
+Session* Worker::FindSession(uint64_t id, UpstreamIndex home) {
   for (Session* s = sessions_; s != nullptr; s = s->next) {
     if (s->id() != id) continue;
-    return upstream_of_listener_[static_cast<size_t>(s->listener_index())] == upstream ? s
-                                                                                       : nullptr;
+    return HomeOf(s->listener_index()) == home ? s : nullptr;
   }
   return nullptr;
 }
 
 void Worker::FindOwnConnection(Session* session, uint64_t id) {
   const uint64_t ticket = TakeTicket(session, nullptr);
-  const auto upstream = upstream_of_listener_[static_cast<size_t>(session->listener_index())];
+  const UpstreamIndex home = HomeOf(session->listener_index());
   const auto answer = [this, ticket](int64_t node_id) {
     Post([this, ticket, text = std::to_string(node_id)] { FinishGather(ticket, {text}); });
   };
   const auto missing = std::make_shared<std::atomic<size_t>>(server_->workers().size());
   for (const auto& worker : server_->workers()) {
-    worker->Post([worker = worker.get(), id, upstream, answer, missing] {
-      Session* const found = worker->FindSession(id, upstream);
+    worker->Post([worker = worker.get(), id, home, answer, missing] {
+      Session* const found = worker->FindSession(id, home);
       if (found != nullptr) {
         found->BecomeTarget(answer);
       } else if (--*missing == 0) {
@@ -226,11 +227,12 @@ std::string Worker::InfoText() { return server_->InfoText(index_); }
 
 std::vector<std::string> Worker::Explain(Session& session,
                                          const std::vector<std::string_view>& args) {
-  Upstream& upstream = UpstreamOf(session.listener_index());
+  ArgList list(absl::MakeConstSpan(args));
+  UpstreamIndex at = session.home();
+  std::vector<std::string> lines = Dispatcher(&session).ExplainRoute(&list, &at);
+  Upstream& upstream = UpstreamAt(at);
   const UpstreamSnapshot& known = upstream.snapshot();
-  const ArgList list(absl::MakeConstSpan(args));
   const Plan plan = MakePlan(*known.routing, *known.topology, list);
-  std::vector<std::string> lines;
   lines.push_back(
       Concat("upstream: ", upstream.config().name, " (", upstream.url().ToString(), ")"));
   const std::vector<std::string_view> names = chain_.names();
@@ -241,6 +243,7 @@ std::vector<std::string> Worker::Explain(Session& session,
   for (std::string& line : ExplainPlan(plan, *known.topology, list))
     lines.push_back(std::move(line));
   if (plan.kind == PlanKind::kSingle) {
+    const InLane in(&session, at);
     LinkKey key = session.group()->key();
     if (plan.slot != kNoSlot) key.node = upstream.map().PrimaryOf(static_cast<uint16_t>(plan.slot));
     const bool for_script = plan.entry != nullptr && plan.entry->runs_script;
@@ -266,7 +269,7 @@ std::optional<std::vector<std::string>> Worker::Report(const Session& session, L
   if (what == LocalCommand::kWeirHealth) return ReportHealth(states);
   if (what == LocalCommand::kWeirUpstreams) return ReportUpstreams(all, config_.listeners, states);
   if (upstream.empty()) {
-    const auto own = static_cast<size_t>(UpstreamOf(session.listener_index()).index());
+    const auto own = static_cast<size_t>(UpstreamAt(HomeOf(session.listener_index())).index());
     return ReportTopology(all[own], states);
   }
   for (const ReportedUpstream& each : all) {

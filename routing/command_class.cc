@@ -51,6 +51,7 @@ constexpr LocalName kLocalCommands[] = {
     {"weir|explain", LocalCommand::kWeirExplain},
     {"weir|health", LocalCommand::kWeirHealth},
     {"weir|help", LocalCommand::kWeirHelp},
+    {"weir.on", LocalCommand::kWeirOn},
     {"weir|topology", LocalCommand::kWeirTopology},
     {"weir|upstreams", LocalCommand::kWeirUpstreams},
 };

@@ -94,6 +94,7 @@ enum class LocalCommand : uint8_t {
   kWeirExplain,
   kWeirHealth,
   kWeirHelp,
+  kWeirOn,  // WEIR.ON: another command, for an upstream that it names
   kWeirTopology,
   kWeirUpstreams,
   // POST or Host: as a command. Redis takes it for a browser tricked into talking to it and closes

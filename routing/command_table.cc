@@ -121,7 +121,7 @@ bool ListsAllItHas(const CommandTable& server) {
 }
 
 bool IsWeirs(const CommandSpec& spec) {
-  return spec.name == "weir" || spec.name.starts_with("weir|");
+  return spec.name == "weir" || spec.name == "weir.on" || spec.name.starts_with("weir|");
 }
 
 }  // namespace

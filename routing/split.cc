@@ -9,16 +9,28 @@
 namespace weir {
 namespace {
 
-// Which part each unit belongs to; makes the parts, in the order of their first units.
-absl::InlinedVector<uint32_t, 16> AssignToParts(const Topology& topology, const ArgList& args,
-                                                KeySplit* split, uint32_t units) {
+// Where a key is served.
+struct Place {
+  NodeIndex node;
+  uint16_t slot;
+  uint16_t upstream;
+};
+
+// Which part each unit belongs to; makes the parts, in the order of their first units. `place`
+// tells of a unit's number and key.
+template <typename PlaceOf>
+absl::InlinedVector<uint32_t, 16> AssignToParts(const ArgList& args, KeySplit* split,
+                                                uint32_t units, PlaceOf place_of) {
   absl::InlinedVector<uint32_t, 16> part_of;
-  absl::flat_hash_map<uint16_t, uint32_t> part_by_slot;
+  absl::flat_hash_map<uint32_t, uint32_t> part_by_place;
   for (uint32_t unit = 0; unit < units; ++unit) {
-    const uint16_t slot = topology.SlotOf(args[split->head_args + unit * split->args_per_unit]);
+    const Place at = place_of(unit, args[split->head_args + unit * split->args_per_unit]);
+    const uint32_t place = uint32_t{at.upstream} << 16 | at.slot;
     const auto [part, added] =
-        part_by_slot.try_emplace(slot, static_cast<uint32_t>(split->parts.size()));
-    if (added) split->parts.push_back({.node = topology.PrimaryOf(slot), .slot = slot});
+        part_by_place.try_emplace(place, static_cast<uint32_t>(split->parts.size()));
+    if (added) {
+      split->parts.push_back({.node = at.node, .slot = at.slot, .upstream = at.upstream});
+    }
     ++split->parts[part->second].unit_count;
     part_of.push_back(part->second);
   }
@@ -27,26 +39,28 @@ absl::InlinedVector<uint32_t, 16> AssignToParts(const Topology& topology, const 
 
 // The order of the parts by node, nodes in the order of their first parts.
 std::vector<uint32_t> OrderByNode(const std::vector<SplitPart>& parts) {
-  absl::flat_hash_map<NodeIndex, uint32_t> first_part;
+  absl::flat_hash_map<uint64_t, uint32_t> first_part;
   std::vector<uint32_t> order;
+  const auto node_of = [&](uint32_t i) {
+    return uint64_t{parts[i].upstream} << 32 | static_cast<uint32_t>(parts[i].node);
+  };
   for (uint32_t i = 0; i < parts.size(); ++i) {
-    first_part.try_emplace(parts[i].node, i);
+    first_part.try_emplace(node_of(i), i);
     order.push_back(i);
   }
   std::stable_sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
-    return first_part[parts[a].node] < first_part[parts[b].node];
+    return first_part[node_of(a)] < first_part[node_of(b)];
   });
   return order;
 }
 
-}  // namespace
-
-KeySplit MakeSplit(const CommandSpec& spec, const Topology& topology, const ArgList& args) {
+template <typename PlaceOf>
+KeySplit Split(const CommandSpec& spec, const ArgList& args, PlaceOf place) {
   KeySplit split;
   split.head_args = static_cast<uint32_t>(spec.key_specs[0].index);
   split.args_per_unit = static_cast<uint32_t>(spec.key_specs[0].key_step);
   const uint32_t units = (args.size() - split.head_args) / split.args_per_unit;
-  const auto part_of = AssignToParts(topology, args, &split, units);
+  const auto part_of = AssignToParts(args, &split, units, place);
 
   std::vector<SplitPart> ordered;
   std::vector<uint32_t> place_of(split.parts.size());
@@ -66,6 +80,27 @@ KeySplit MakeSplit(const CommandSpec& spec, const Topology& topology, const ArgL
     split.units[split.parts[part].first_unit + filled[part]++] = unit;
   }
   return split;
+}
+
+}  // namespace
+
+KeySplit MakeSplit(const CommandSpec& spec, const Topology& topology, const ArgList& args) {
+  return Split(spec, args, [&](uint32_t, std::string_view key) {
+    const uint16_t slot = topology.SlotOf(key);
+    return Place{.node = topology.PrimaryOf(slot), .slot = slot, .upstream = 0};
+  });
+}
+
+KeySplit MakeCrossSplit(const CommandSpec& spec, absl::Span<const Topology* const> topologies,
+                        absl::Span<const uint16_t> upstreams, const ArgList& args) {
+  return Split(spec, args, [&](uint32_t unit, std::string_view key) {
+    const Topology& topology = *topologies[upstreams[unit]];
+    if (topology.is_single() || topology.is_replicated()) {
+      return Place{.node = 0, .slot = 0, .upstream = upstreams[unit]};
+    }
+    const uint16_t slot = topology.SlotOf(key);
+    return Place{.node = topology.PrimaryOf(slot), .slot = slot, .upstream = upstreams[unit]};
+  });
 }
 
 void AppendPart(std::string* out, const ArgList& args, const KeySplit& split,

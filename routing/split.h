@@ -25,6 +25,7 @@ namespace weir {
 struct SplitPart {
   NodeIndex node = kNoNode;  // kNoNode: the slot is not served
   uint16_t slot = 0;
+  uint16_t upstream = 0;    // of a command over several upstreams
   uint32_t first_unit = 0;  // into KeySplit::units
   uint32_t unit_count = 0;
 };
@@ -45,6 +46,12 @@ struct KeySplit {
 // REQUIRES: a plan of kind kSplit was made for these arguments and this topology. Linear in the
 // number of keys.
 KeySplit MakeSplit(const CommandSpec& spec, const Topology& topology, const ArgList& args);
+
+// The same for keys of several upstreams: `topologies` has theirs by number, `upstreams` says of
+// each unit which is its. One that has a single node, or a single primary, gets one part. REQUIRES:
+// the command is one that is split by its keys, and its arguments are whole units.
+KeySplit MakeCrossSplit(const CommandSpec& spec, absl::Span<const Topology* const> topologies,
+                        absl::Span<const uint16_t> upstreams, const ArgList& args);
 
 // Appends the part's request in RESP.
 void AppendPart(std::string* out, const ArgList& args, const KeySplit& split,

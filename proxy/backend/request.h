@@ -17,6 +17,7 @@
 #include <string_view>
 
 #include "proxy/net/slice_queue.h"
+#include "proxy/upstream_index.h"
 #include "routing/redirect.h"
 
 namespace weir {
@@ -88,6 +89,7 @@ struct Request {
   uint32_t part = 0;              // which
   NodeIndex home = kNoNode;       // it is for this node, whoever serves which slot
   int32_t slot = -1;              // of its keys; -1: none, or a single node
+  UpstreamIndex upstream{};       // where its client sent it
   PinEffect effect{};             // what each of them leaves on the client's own link
   bool effect_on = false;         // of CLIENT TRACKING: ON
   bool effect_broadcast = false;  // of CLIENT TRACKING: BCAST

@@ -5,6 +5,7 @@
 #include "plugins/text.h"
 #include "proxy/backend/upstream.h"
 #include "proxy/client/dispatcher.h"
+#include "proxy/client/lanes.h"
 #include "proxy/client/request_task.h"
 #include "proxy/worker.h"
 #include "resp/reply_writer.h"
@@ -64,8 +65,10 @@ class WalkView final : public RequestView {
 }  // namespace
 
 bool Dispatcher::WalkChain(const Input& input) {
-  Upstream& upstream = worker_.UpstreamOf(session_.listener_);
+  Upstream& upstream = worker_.UpstreamAt(session_.upstream_);
   const UpstreamSnapshot& known = upstream.snapshot();
+  if (IsOn(input.parsed)) [[unlikely]]
+    return Act(MakePlan(*known.routing, *known.topology, input.parsed), input);
   if (!session_.conversation_.authenticated) [[unlikely]] {
     if (const auto refused = RefuseStranger(known.routing->Resolve(input.parsed), input)) {
       return *refused;
@@ -128,7 +131,11 @@ bool Dispatcher::WalkChain(const Input& input) {
     parsed.rewritten = true;
     Input onward{
         .chunk = nullptr, .parsed = parsed, .reply_marks = walk->reply_marks, .kept = &walk->kept};
-    if (Perform(MakePlan(*known.routing, *known.topology, parsed), onward)) return true;
+    if (session_.lanes_ != nullptr && !session_.lanes_->named) {
+      ChooseLane(parsed, /*large=*/false);
+    }
+    const UpstreamSnapshot& now = worker_.UpstreamAt(session_.upstream_).snapshot();
+    if (Perform(MakePlan(*now.routing, *now.topology, parsed), onward)) return true;
   }
   session_.walk_ = std::make_unique<ChainWalk>(std::move(through));
   return false;

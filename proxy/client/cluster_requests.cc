@@ -8,6 +8,7 @@
 #include "plugins/text.h"
 #include "proxy/backend/upstream.h"
 #include "proxy/client/dispatcher.h"
+#include "proxy/client/lanes.h"
 #include "proxy/client/pin.h"
 #include "proxy/client/request_task.h"
 #include "proxy/client/routes.h"
@@ -37,7 +38,8 @@ bool IsPlainRead(const Plan& plan) {
 std::string_view RefusalOf(const CommandEntry* entry, bool is_replicated) {
   if (entry == nullptr || entry->spec == nullptr) return {};
   const std::string_view name = entry->spec->name;
-  if (name == "asking" || name == "readonly" || name == "readwrite") {
+  const bool of_cluster = entry->spec->parent != nullptr && entry->spec->parent->name == "cluster";
+  if (of_cluster || name == "asking" || name == "readonly" || name == "readwrite") {
     return "-ERR This instance has cluster support disabled";
   }
   // With one primary they are that one's.
@@ -68,7 +70,7 @@ bool Dispatcher::SettleRoutes() {
     session_.SetPause(Pause::kWait);
     return false;
   }
-  const uint64_t epoch = worker_.UpstreamOf(session_.listener_).map().epoch();
+  const uint64_t epoch = worker_.UpstreamAt(session_.upstream_).map().epoch();
   if (routes.epoch == epoch) [[likely]]
     return true;
   if (session_.on_links_ != 0) {
@@ -83,7 +85,7 @@ bool Dispatcher::SettleRoutes() {
 
 // The node for a request; kNoNode: there is none now.
 NodeIndex Dispatcher::NodeFor(const Plan& plan) const {
-  const NodeMap& map = worker_.UpstreamOf(session_.listener_).map();
+  const NodeMap& map = worker_.UpstreamAt(session_.upstream_).map();
   if (plan.slot != kNoSlot) [[likely]]
     return map.PrimaryOf(static_cast<uint16_t>(plan.slot));
   // Where weir itself subscribes, so that the reply counts its connection.
@@ -94,7 +96,7 @@ NodeIndex Dispatcher::NodeFor(const Plan& plan) const {
 // Nothing can be sent now. Later it may, so the request waits where it is, within the budget.
 bool Dispatcher::WaitForNode(const Plan& plan, const Input& input, std::string_view line) {
   Routes& routes = *session_.routes_;
-  Upstream& upstream = worker_.UpstreamOf(session_.listener_);
+  Upstream& upstream = worker_.UpstreamAt(session_.upstream_);
   const uint64_t now_ms = worker_.context().NowMs();
   if (routes.waits_since_ms == 0) routes.waits_since_ms = now_ms;
   const auto budget_ms = static_cast<uint64_t>(upstream.config().retry_budget_ms);
@@ -110,7 +112,7 @@ bool Dispatcher::WaitForNode(const Plan& plan, const Input& input, std::string_v
 }
 
 bool Dispatcher::WaitForAnyNode(const Plan& plan, const Input& input) {
-  const NodeMap& map = worker_.UpstreamOf(session_.listener_).map();
+  const NodeMap& map = worker_.UpstreamAt(session_.upstream_).map();
   return WaitForNode(plan, input, map.serves_slots() ? kNotServed : kNoNodes);
 }
 
@@ -125,7 +127,7 @@ std::optional<bool> Dispatcher::FindRoute(const Plan& plan, const Input& input, 
     group = session_.GroupAt(node);
   Link* link = group->Shared(session_.conversation_.id, for_script);
   if (link == nullptr) [[unlikely]] {
-    return Refuse(plan.entry, worker_.TooManyLinksLine(session_.listener_), input);
+    return Refuse(plan.entry, worker_.TooManyLinksLine(session_.upstream_), input);
   }
   if (session_.on_links_ != 0) {
     const Route& route = routes.at(node);
@@ -151,7 +153,7 @@ bool Dispatcher::SendRouted(const Plan& plan, const Input& input) {
   const bool for_script = plan.entry != nullptr && plan.entry->runs_script;
   Link* link = nullptr;
   NodeIndex node = NodeFor(plan);
-  if (worker_.UpstreamOf(session_.listener_).reads_elsewhere()) [[unlikely]] {
+  if (worker_.UpstreamAt(session_.upstream_).reads_elsewhere()) [[unlikely]] {
     const NodeIndex reader = ReaderFor(plan, node);
     if (reader == kNoNode && node != kNoNode) return WaitForNode(plan, input, kNoReplica);
     node = reader;
@@ -176,7 +178,7 @@ void Dispatcher::DetourUnsent(Request* request, const Link& link, Chunk* chunk,
       RedirectHistory{.first_refused_ms = worker_.context().NowMs()});
   Detour detour{.request = request, .line = link.RefusalLine()};
   detour.due_ms = worker_.context().NowMs() + Routes::kPauseMs;
-  worker_.UpstreamOf(session_.listener_).WantRefresh(detour.line);
+  worker_.UpstreamAt(session_.upstream_).WantRefresh(detour.line);
   session_.AddDetour(std::move(detour));
 }
 
@@ -198,7 +200,7 @@ bool Dispatcher::SettleReads(const Plan& plan) {
 // Where a request goes whose slot is the primary's. Behind what is on its way there it stays there:
 // it may be a write, which the read is to see. kNoNode: it may go nowhere.
 NodeIndex Dispatcher::ReaderFor(const Plan& plan, NodeIndex primary) {
-  const Upstream& upstream = worker_.UpstreamOf(session_.listener_);
+  const Upstream& upstream = worker_.UpstreamAt(session_.upstream_);
   Routes& routes = *session_.routes_;
   if (primary == kNoNode || !IsPlainRead(plan) || routes.at(primary).in_flight != 0) return primary;
   const auto bound_ms = static_cast<uint64_t>(upstream.config().read_your_writes_ms);
@@ -210,17 +212,22 @@ NodeIndex Dispatcher::ReaderFor(const Plan& plan, NodeIndex primary) {
 // What several nodes make different; nothing: it goes on as with one.
 std::optional<bool> Dispatcher::PerformInCluster(const Plan& plan, const Input& input) {
   if (!SettleRoutes()) return false;
-  if (worker_.UpstreamOf(session_.listener_).reads_elsewhere() && !SettleReads(plan)) return false;
-  Routes& routes = *session_.routes_;
-  if (plan.kind == PlanKind::kPinned) [[unlikely]] {
-    const Topology& topology = *worker_.UpstreamOf(session_.listener_).snapshot().topology;
+  if (worker_.UpstreamAt(session_.upstream_).reads_elsewhere() && !SettleReads(plan)) return false;
+  const bool of_cluster = plan.kind == PlanKind::kSingle && plan.slot == kNoSlot &&
+                          plan.entry != nullptr && plan.entry->spec->parent != nullptr &&
+                          plan.entry->spec->parent->name == "cluster";
+  if (plan.kind == PlanKind::kPinned || of_cluster) [[unlikely]] {
+    const Topology& topology = *worker_.UpstreamAt(session_.upstream_).snapshot().topology;
     const std::string_view refusal = RefusalOf(plan.entry, topology.is_replicated());
-    if (!refusal.empty() && routes.multi == nullptr) return Refuse(plan.entry, refusal, input);
+    if (!refusal.empty() && session_.multi() == nullptr) return Refuse(plan.entry, refusal, input);
   }
-  if (routes.multi != nullptr) [[unlikely]]
+  if (session_.multi() != nullptr) [[unlikely]]
     return PerformDeferred(plan, input);
   if (session_.own_link_ != nullptr) [[unlikely]] {
     const Pin& pin = session_.pinned_->state;
+    // The next may be for another node than the one whose EXEC is on its way.
+    const bool ends = pin.holds().transaction && !pin.expected().transaction;
+    if (ends && EffectOf(plan.entry) == PinEffect::kMulti && WaitForAnswers()) return false;
     if (pin.holds().transaction || pin.expected().transaction) {
       return PerformInItsTransaction(plan, input);
     }
@@ -234,7 +241,7 @@ std::optional<bool> Dispatcher::PerformInCluster(const Plan& plan, const Input& 
     return std::nullopt;  // what it held was lost
   }
   if (EffectOf(plan.entry) == PinEffect::kMulti && FitsArity(plan.entry, input.parsed)) {
-    routes.multi = std::make_unique<DeferredMulti>();
+    session_.multi_place() = std::make_unique<DeferredMulti>();
     return AnswerHere(plan, input, "+OK\r\n");
   }
   return std::nullopt;
@@ -274,11 +281,13 @@ bool Dispatcher::AnswerHere(const Plan& plan, const Input& input, std::string_vi
 
 // Whether Redis would say QUEUED to it on any node, so that weir may say so now.
 bool Dispatcher::QueuesAnywhere(const Plan& plan, const Input& input) const {
-  if (plan.kind != PlanKind::kSingle && plan.kind != PlanKind::kBroadcast) return false;
-  if (plan.slot != kNoSlot || input.tail != nullptr || !FitsArity(plan.entry, input.parsed)) {
-    return false;
-  }
-  const DeferredMulti& multi = *session_.routes_->multi;
+  const bool pings = plan.kind == PlanKind::kLocal && (plan.entry->local == LocalCommand::kPing ||
+                                                       plan.entry->local == LocalCommand::kEcho);
+  if (plan.kind != PlanKind::kSingle && plan.kind != PlanKind::kBroadcast && !pings) return false;
+  const bool keyed =
+      plan.slot != kNoSlot || (session_.lanes_ != nullptr && session_.lanes_->choice.has_keys);
+  if (keyed || input.tail != nullptr || !FitsArity(plan.entry, input.parsed)) return false;
+  const DeferredMulti& multi = *session_.multi();
   return !plan.entry->spec->flags.Has(CommandFlag::kNoMulti) &&
          plan.entry->spec->subcommands.empty() &&
          multi.queued.size() < Routes::kDeferredRequestsMax &&
@@ -287,22 +296,21 @@ bool Dispatcher::QueuesAnywhere(const Plan& plan, const Input& input) const {
 
 // After MULTI, while it has no node.
 std::optional<bool> Dispatcher::PerformDeferred(const Plan& plan, const Input& input) {
-  Routes& routes = *session_.routes_;
-  DeferredMulti& multi = *routes.multi;
+  DeferredMulti& multi = *session_.multi();
   const LocalCommand local = plan.entry == nullptr ? LocalCommand::kNone : plan.entry->local;
   if (local == LocalCommand::kReset || local == LocalCommand::kQuit ||
       local == LocalCommand::kCloseSilently) {
-    routes.multi.reset();
+    session_.multi_place().reset();
     return std::nullopt;
   }
   if (!multi.sent && FitsArity(plan.entry, input.parsed)) {
     switch (EffectOf(plan.entry)) {
       case PinEffect::kExec:
         if (!multi.queued.empty()) break;
-        routes.multi.reset();
+        session_.multi_place().reset();
         return AnswerHere(plan, input, "*0\r\n");
       case PinEffect::kDiscard:
-        routes.multi.reset();
+        session_.multi_place().reset();
         return AnswerHere(plan, input, "+OK\r\n");
       case PinEffect::kMulti:
         return Refuse(plan.entry, "-ERR MULTI calls can not be nested", input);
@@ -321,8 +329,8 @@ std::optional<bool> Dispatcher::PerformDeferred(const Plan& plan, const Input& i
 // Says MULTI, and what was queued, to the node that the request concerns. Nothing: it is in its
 // transaction now, and the request can go on as in any.
 std::optional<bool> Dispatcher::BeginDeferred(const Plan& plan, const Input& input) {
-  Routes& routes = *session_.routes_;
-  DeferredMulti& multi = *routes.multi;
+  Routes* const routes = session_.routes_.get();
+  DeferredMulti& multi = *session_.multi();
   if (!multi.sent) {
     LinkKey wanted = session_.group_->key();
     wanted.node = NodeFor(plan);
@@ -330,19 +338,21 @@ std::optional<bool> Dispatcher::BeginDeferred(const Plan& plan, const Input& inp
         wanted.node == kNoNode ? WaitForAnyNode(plan, input) : OpenOwnLink(plan, input, wanted);
     if (done.has_value()) {
       if (*done) {
-        routes.multi.reset();
+        session_.multi_place().reset();
         session_.LoseTransaction("-DOWN weir: no node could be reached");
       }
       return done;
     }
-    routes.waits_since_ms = 0;
-    routes.pinned_slot = plan.slot;
+    if (routes != nullptr) {
+      routes->waits_since_ms = 0;
+      routes->pinned_slot = plan.slot;
+    }
     SendUnheard("*1\r\n$5\r\nMULTI\r\n", PinEffect::kMulti);
     for (const std::string& queued : multi.queued) SendUnheard(queued, PinEffect::kNone);
     multi.sent = true;
   }
   if (WaitForAnswers()) return false;
-  routes.multi.reset();
+  session_.multi_place().reset();
   if (session_.own_link_ == nullptr || !session_.pinned_->state.holds().transaction) {
     session_.LoseTransaction("-ERR weir: the node refused MULTI");
   }

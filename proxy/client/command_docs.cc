@@ -46,6 +46,10 @@ const Docs& DocsOf(const CommandSpec& spec) {
         {"count", false, false},
         {"period", false, false},
         {"quantity", true, false}}},
+      {"weir.on",
+       "Run one command on an upstream that it names",
+       "Depends on the command.",
+       {{"upstream", false, false}, {"command", false, false}, {"arg", true, true}}},
       {"weir|health",
        "Show which nodes weir reaches, and why not the others",
        "O(N) where N is the number of nodes",
@@ -190,6 +194,7 @@ const std::vector<const CommandSpec*>& OwnCommands() {
   static const std::vector<const CommandSpec*> commands = [] {
     std::vector<const CommandSpec*> all = {&OwnContainer()};
     all.insert(all.end(), OwnContainer().subcommands.begin(), OwnContainer().subcommands.end());
+    all.push_back(CommandTable::BuiltIn()->Find("weir.on"));
     return all;
   }();
   return commands;

@@ -6,6 +6,7 @@
 #include "plugins/chain.h"
 #include "plugins/text.h"
 #include "proxy/backend/upstream.h"
+#include "proxy/client/lanes.h"
 #include "proxy/client/request_task.h"
 #include "proxy/client/routes.h"
 #include "proxy/client/subscriptions.h"
@@ -38,9 +39,11 @@ std::string StrangersError(const CommandEntry* entry, const ParsedRequest& reque
 
 bool Dispatcher::Handle(Chunk* chunk, const ParsedRequest& parsed) {
   const Input input{.chunk = chunk, .parsed = parsed};
+  if (session_.lanes_ != nullptr) [[unlikely]]
+    ChooseLane(parsed, /*large=*/false);
   if (worker_.chain().has(kHookRequest)) [[unlikely]]
     return WalkChain(input);
-  const UpstreamSnapshot& known = worker_.UpstreamOf(session_.listener_).snapshot();
+  const UpstreamSnapshot& known = worker_.UpstreamAt(session_.upstream_).snapshot();
   return Perform(MakePlan(*known.routing, *known.topology, parsed), input);
 }
 
@@ -53,8 +56,10 @@ bool Dispatcher::HandleLarge(Chunk* chunk, const ParsedRequest& parsed, const Re
                     .parsed = parsed,
                     .tail = &tail,
                     .tail_bytes_min = seen + ahead.bytes_left_min()};
+  if (session_.lanes_ != nullptr) [[unlikely]]
+    ChooseLane(parsed, /*large=*/true);
   if (worker_.chain().has(kHookRequest) && parsed.argc != 0) return WalkChain(input);
-  const UpstreamSnapshot& known = worker_.UpstreamOf(session_.listener_).snapshot();
+  const UpstreamSnapshot& known = worker_.UpstreamAt(session_.upstream_).snapshot();
   // A name that is itself too large is no command's, but only Redis may say so.
   if (parsed.argc == 0) return Perform(Plan{.node = 0, .reason = {}}, input);
   return Perform(MakePlan(*known.routing, *known.topology, parsed), input);
@@ -70,6 +75,12 @@ bool Dispatcher::Act(const Plan& plan, const Input& input) {
   if (!session_.conversation_.authenticated) [[unlikely]] {
     if (const auto refused = RefuseStranger(plan.entry, input)) return *refused;
   }
+  if (session_.has_facade_) [[unlikely]] {
+    if (const std::optional<bool> done = PerformFacade(plan, input)) return *done;
+  }
+  if (session_.lanes_ != nullptr) [[unlikely]] {
+    if (const std::optional<bool> done = PerformInLane(plan, input)) return *done;
+  }
   if (session_.routes_ != nullptr) [[unlikely]] {
     if (const std::optional<bool> done = PerformInCluster(plan, input)) return *done;
   }
@@ -84,6 +95,7 @@ bool Dispatcher::Act(const Plan& plan, const Input& input) {
     case PlanKind::kPinned:
       return NeedsOwnLink(plan, input) ? SendOwn(plan, input) : SendShared(plan, input);
     case PlanKind::kLocal:
+      if (plan.entry->local == LocalCommand::kWeirOn) return PerformOn(plan, input);
       if (input.tail != nullptr) {
         return Refuse(plan.entry,
                       Concat("-ERR weir: weir answers this command itself and takes no more than ",
@@ -91,7 +103,7 @@ bool Dispatcher::Act(const Plan& plan, const Input& input) {
                       input);
       }
       // A busy Redis says BUSY, also to PING.
-      if (worker_.UpstreamOf(session_.listener_).standstill().busy() &&
+      if (worker_.UpstreamAt(session_.upstream_).standstill().busy() &&
           (plan.entry->local == LocalCommand::kPing || plan.entry->local == LocalCommand::kEcho)) {
         return SendShared(plan, input);
       }
@@ -164,7 +176,7 @@ bool Dispatcher::SendShared(const Plan& plan, const Input& input) {
   const bool for_script = plan.entry != nullptr && plan.entry->runs_script;
   Link* link = session_.group_->Shared(session_.conversation_.id, for_script);
   if (link == nullptr) [[unlikely]] {
-    return Refuse(plan.entry, worker_.TooManyLinksLine(session_.listener_), input);
+    return Refuse(plan.entry, worker_.TooManyLinksLine(session_.upstream_), input);
   }
   if (!MayUse(link)) [[unlikely]]
     return false;
@@ -189,7 +201,7 @@ bool Dispatcher::SendOn(Link* link, const Plan& plan, const Input& input) {
   }
   const bool silent = TakeSilence();
   const bool counts = plan.entry != nullptr && plan.entry->counts_receivers &&
-                      worker_.CountsOf(session_.listener_).any();
+                      worker_.CountsOf(session_.upstream_).any();
   Request* tail = session_.tail_;
   if (tail != nullptr && tail->entry == plan.entry && link->CanExtend(tail) && !silent &&
       tail->in_transaction == InTransaction::kNone && !tail->silent && tail->extra == nullptr &&
@@ -203,7 +215,7 @@ bool Dispatcher::SendOn(Link* link, const Plan& plan, const Input& input) {
     request->silent = silent;
     request->use = silent ? ReplyUse::kSwallow : ReplyUse::kForward;
     request->retryable = plan.entry != nullptr && plan.entry->is_readonly && !link->own();
-    request->deadline_ms = worker_.DeadlineMs(session_.listener_, plan.entry);
+    request->deadline_ms = worker_.DeadlineMs(session_.upstream_, plan.entry);
     if (link->own()) NoteOwnRequest(plan, input, request);
     if (plan.entry != nullptr && plan.entry->script != ScriptUse::kNone) {
       NoteScript(plan, input, request);
@@ -299,7 +311,7 @@ bool Dispatcher::Ask(const Plan& plan, const Input& input, LocalOutcome outcome,
     key.password = ask.credentials->password;
     key.client_credentials = true;
   }
-  LinkGroup* group = worker_.UpstreamOf(session_.listener_).Hold(key);
+  LinkGroup* group = worker_.UpstreamAt(session_.upstream_).Hold(key);
   Link* link = group->Shared(conversation.id);
   if (session_.routes_ != nullptr && (link == nullptr || link->state() == Link::State::kBackoff)) {
     group->Release();
@@ -340,7 +352,7 @@ void Dispatcher::AskAt(Request* request, std::string_view bytes) {
 // `link` null: there are too many.
 void Dispatcher::SendAsk(Request* request, Link* link, std::string_view bytes,
                          std::unique_ptr<RequestTask> task) {
-  request->deadline_ms = worker_.DeadlineMs(session_.listener_, request->entry);
+  request->deadline_ms = worker_.DeadlineMs(session_.upstream_, request->entry);
   request->collect = true;
   const Slice wire = Slice::Copy(worker_.context().chunks, bytes);
   const uint64_t client_bytes = request->request_bytes;
@@ -348,7 +360,7 @@ void Dispatcher::SendAsk(Request* request, Link* link, std::string_view bytes,
   request->request_bytes = client_bytes;  // the client's, not those of what weir asks
   if (!sent) {
     task->collected =
-        link == nullptr ? worker_.TooManyLinksLine(session_.listener_) : link->RefusalLine();
+        link == nullptr ? worker_.TooManyLinksLine(session_.upstream_) : link->RefusalLine();
     task->collected += "\r\n";
     task->ask.permits = nullptr;
     request->extra = std::move(task);
@@ -374,7 +386,7 @@ void Dispatcher::Gather(const Plan& plan, const Input& input, LocalOutcome::Gath
 }
 
 LocalContext Dispatcher::MakeLocalContext(const Input& input) {
-  const Upstream& upstream = worker_.UpstreamOf(session_.listener_);
+  const Upstream& upstream = worker_.UpstreamAt(session_.upstream_);
   LocalContext context;
   context.routing = upstream.snapshot().routing.get();
   context.auth = &worker_.config().auth;
@@ -382,7 +394,7 @@ LocalContext Dispatcher::MakeLocalContext(const Input& input) {
   context.names = &worker_.names();
   context.url_has_credentials = upstream.url().has_credentials();
   context.databases_known = upstream.databases_known();
-  context.unblocks_itself = session_.routes_ != nullptr;
+  context.unblocks_itself = session_.reorders();
   // Whether the client's own connection is in that db now is for the node to say.
   if (session_.pinned_ != nullptr) context.databases_known = 0;
   context.self = [this, bytes = input.parsed.wire.size()] {
@@ -391,6 +403,7 @@ LocalContext Dispatcher::MakeLocalContext(const Input& input) {
     return row;
   };
   context.plugin_commands = worker_.chain().commands();
+  DescribeMode(&context);
   context.weir_info = [this] { return worker_.InfoText(); };
   context.explain = [this](const std::vector<std::string_view>& args) {
     return worker_.Explain(session_, args);

@@ -18,7 +18,10 @@
 
 namespace weir {
 
+struct Facade;
+struct PartsTask;
 struct RequestTask;
+struct RouteChoice;
 
 // How far a request has come on its way through the plugins, while it waits at the front of its
 // session's input: it is parsed again when it can go on, but no plugin sees it twice.
@@ -57,6 +60,9 @@ class Dispatcher {
   // Sends what weir asks in the client's name for a request that stands in the queue; the reply is
   // the client's. REQUIRES: Pause::kAsk is set, and all before the request is answered.
   void AskAt(Request* request, std::string_view bytes);
+  // What [[route]] or WEIR.ON say of a command, as lines for WEIR EXPLAIN, and the upstream that
+  // they mean. Of WEIR.ON, leaves the command within in `args`.
+  std::vector<std::string> ExplainRoute(ArgList* args, UpstreamIndex* upstream);
 
  private:
   friend class Deferred;
@@ -131,11 +137,36 @@ class Dispatcher {
     int32_t slot = kNoSlot;
     uint32_t index = 0;
     Link* link = nullptr;
+    UpstreamIndex upstream{};  // in whose lane it goes
   };
   bool SendParts(const Plan& plan, const Input& input);
   Request* SendPart(Request* whole, const PartPlan& plan, std::string_view bytes);
   void SendOrDetour(Request* request, Link* link, const Slice& wire);
+  bool SendAllParts(const Plan& plan, const Input& input, std::unique_ptr<PartsTask> task,
+                    std::vector<PartPlan>* parts);
   bool SendScan(const Plan& plan, const Input& input);
+
+  // lanes.cc, cross_parts.cc: several upstreams.
+  RouteChoice RouteOf(const ArgList& args, const CommandEntry* entry);
+  void ChooseLane(const ParsedRequest& parsed, bool large);
+  void EnterChosen(const CommandEntry* entry);
+  std::string_view NameOf(UpstreamIndex upstream) const;
+  std::string CrossingLine(const RouteChoice& choice, UpstreamIndex lane) const;
+  std::string CannotSplitLine() const;
+  std::optional<bool> PerformInLane(const Plan& plan, const Input& input);
+  bool OwnLinkIsBusyElsewhere() const;
+  bool RefuseInLane(const Plan& plan, const Input& input, std::string_view line);
+  bool RefuseSecondOwnLink(const Plan& plan, const Input& input);
+  // facade.cc
+  Facade MakeFacade() const;
+  std::optional<bool> PerformFacade(const Plan& plan, const Input& input);
+  void DescribeMode(LocalContext* context);
+  // weir_on.cc
+  bool IsOn(const ParsedRequest& parsed) const;
+  bool PerformOn(const Plan& plan, const Input& input);
+  std::string OnRefusal(const ArgList& args, UpstreamIndex* named) const;
+  bool SendCrossParts(const Plan& plan, const Input& input);
+  std::optional<bool> FindPartLink(const Plan& plan, const Input& input, PartPlan* part);
 
   // own_request.cc: what goes over the client's own connection.
   bool SendOwn(const Plan& plan, const Input& input);

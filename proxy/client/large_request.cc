@@ -19,7 +19,7 @@ size_t Session::PassLarge(Chunk* chunk, std::string_view data) {
   if (request != nullptr) own_link_->SendMore(request, chunk, data.substr(0, result.consumed));
   if (result.status == RequestTail::Status::kEnd) {
     if (request != nullptr) {
-      request->deadline_ms = worker_->DeadlineMs(listener_, request->entry);
+      request->deadline_ms = worker_->DeadlineMs(upstream_, request->entry);
       own_link_->EndStreamed(request);
     }
     large_.reset();

@@ -16,9 +16,9 @@ namespace {
 
 using Specs = std::vector<const CommandSpec*>;
 
-// What COMMAND shows besides the server's: weir's container, and what plugins add.
+// What COMMAND shows besides the server's: weir's own, and what plugins add.
 Specs AddedCommands(const LocalCall& call) {
-  Specs specs = {OwnCommands().front()};
+  Specs specs = {OwnCommands().back(), OwnCommands().front()};
   const Specs& plugins = call.context.plugin_commands;
   specs.insert(specs.end(), plugins.begin(), plugins.end());
   return specs;
@@ -168,8 +168,8 @@ LocalOutcome AnswerList(const LocalCall& call) {
   });
 }
 
-LocalOutcome KeysOfPlugin(const LocalCall& call, const CommandSpec& spec) {
-  const ArgList command = ArgList(call.request).Tail(2);
+LocalOutcome KeysOfPlugin(const LocalCall& call, const CommandSpec& spec, uint32_t from) {
+  const ArgList command = ArgList(call.request).Tail(from);
   KeyPositions keys;
   if (!spec.ArityAllows(command.size())) return SayError(RedisError::kCommandArgCount);
   if (FindKeys(spec, command, &keys) == KeysFound::kInvalid) {
@@ -193,11 +193,23 @@ LocalOutcome KeysOfPlugin(const LocalCall& call, const CommandSpec& spec) {
 
 // COMMAND GETKEYS and GETKEYSANDFLAGS.
 LocalOutcome AnswerGetkeys(const LocalCall& call) {
+  // Of WEIR.ON, the keys are those of the command within.
+  const bool on = EqualsIgnoreCase(call.arg(2), OwnCommands().back()->name);
+  const uint32_t from = on ? 4 : 2;
+  if (call.argc() <= from) return SayError(RedisError::kCommandArgCount);
   for (const CommandSpec* spec : call.context.plugin_commands) {
-    if (EqualsIgnoreCase(spec->name, call.arg(2))) return KeysOfPlugin(call, *spec);
+    if (EqualsIgnoreCase(spec->name, call.arg(from))) return KeysOfPlugin(call, *spec, from);
   }
-  if (FindOwnCommand(call.arg(2)) != OwnCommands().front()) return Forward();
-  const ArgList command = ArgList(call.request).Tail(2);
+  const CommandSpec* const own = FindOwnCommand(call.arg(from));
+  if (own != OwnCommands().front() && own != OwnCommands().back()) {
+    LocalOutcome outcome = Forward();
+    if (!on) return outcome;
+    std::vector<std::string_view> asked = {call.arg(0), call.arg(1)};
+    for (uint32_t i = from; i < call.argc(); ++i) asked.push_back(call.arg(i));
+    AppendRequest(&outcome.ask.request, asked);
+    return outcome;
+  }
+  const ArgList command = ArgList(call.request).Tail(from);
   const bool known = CommandTable::BuiltIn()->Resolve(command) != nullptr;
   return SayError(known ? RedisError::kCommandHasNoKeys : RedisError::kInvalidCommand);
 }

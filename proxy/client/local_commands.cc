@@ -75,6 +75,7 @@ LocalOutcome Answer(const LocalCall& call) {
     case LocalCommand::kWeirExplain:
     case LocalCommand::kWeirHealth:
     case LocalCommand::kWeirHelp:
+    case LocalCommand::kWeirOn:  // in a place where it cannot be performed
     case LocalCommand::kWeirTopology:
     case LocalCommand::kWeirUpstreams:
       return AnswerWeir(call);

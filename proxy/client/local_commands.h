@@ -92,6 +92,10 @@ struct LocalContext {
   // CLIENT UNBLOCK: the node cannot be asked in the client's order (it is one of several, or EXEC
   // has run), so weir says what it knows.
   bool unblocks_itself = false;
+  // What INFO and HELLO say of the mode instead of what the server does: "standalone" or "cluster";
+  // empty: nothing else.
+  std::string_view shown_mode;
+  std::string sentinel_section;  // of INFO; empty: none
   // The functions are only called during the call.
   std::function<ClientRow()> self;  // the asking client, for CLIENT INFO
   // What the plugins add to COMMAND.

@@ -28,7 +28,7 @@ struct Hello {
   size_t left() const { return options.size() - next; }
 };
 
-void WriteHello(ReplyWriter& reply, const ServerFacts& server, uint64_t id) {
+void WriteHello(ReplyWriter& reply, const ServerFacts& server, std::string_view mode, uint64_t id) {
   const bool resp3 = reply.protocol_version() == 3;
   reply.MapHeader(7);
   reply.Bulk("server");
@@ -40,7 +40,7 @@ void WriteHello(ReplyWriter& reply, const ServerFacts& server, uint64_t id) {
   reply.Bulk("id");
   reply.Integer(static_cast<int64_t>(id));
   reply.Bulk("mode");
-  reply.Bulk(server.mode);
+  reply.Bulk(mode.empty() ? server.mode : mode);
   reply.Bulk("role");
   reply.Bulk(server.role);
   reply.Bulk("modules");
@@ -54,6 +54,16 @@ std::string WithClientId(std::string_view reply, uint64_t id) {
   const size_t begin = key + kIdKey.size();
   const size_t end = std::min(reply.find('\r', begin), reply.size());
   return Concat(reply.substr(0, begin), std::to_string(id), reply.substr(end));
+}
+
+// The same with another mode; empty: that of the server.
+std::string WithMode(std::string reply, std::string_view mode) {
+  constexpr std::string_view kModeKey = "$4\r\nmode\r\n";
+  const size_t key = reply.find(kModeKey);
+  if (mode.empty() || key == std::string::npos) return reply;
+  const size_t begin = key + kModeKey.size();
+  const size_t end = reply.find("\r\n", reply.find("\r\n", begin) + 2) + 2;
+  return reply.replace(begin, end - begin, Concat("$", mode.size(), "\r\n", mode, "\r\n"));
 }
 
 // Does the options up to the end or to an AUTH that only Redis can check (hello->to_check). Returns
@@ -113,7 +123,7 @@ std::optional<std::string> VetOptions(Hello* hello) {
 
 // The server speaks for itself, on a link of the version to switch to and, if they are to be
 // checked, of the credentials. If it does not answer, the client hears why and nothing is switched.
-LocalOutcome AskRedis(Hello hello) {
+LocalOutcome AskRedis(Hello hello, std::string mode) {
   LocalOutcome outcome;
   outcome.kind = LocalOutcome::Kind::kAsk;
   AppendRequest(&outcome.ask.request, {"HELLO"});
@@ -122,21 +132,22 @@ LocalOutcome AskRedis(Hello hello) {
   // In db 0, since a user who may not SELECT must still be able to say who it is.
   if (hello.to_check) outcome.ask.db = 0;
   outcome.ask.serial = true;
-  outcome.ask.finish = [hello = std::move(hello)](Conversation& conversation,
-                                                  std::string_view reply) mutable {
+  outcome.ask.finish = [hello = std::move(hello), mode = std::move(mode)](
+                           Conversation& conversation, std::string_view reply) mutable {
     if (reply.starts_with('-')) return std::string(reply);
     if (hello.to_check) conversation.Become(hello.to_check->user, hello.to_check->password);
     if (auto error = RunOptions(nullptr, &hello, conversation)) return *std::move(error);
     conversation.protocol_version = static_cast<uint8_t>(hello.version);
-    return WithClientId(reply, conversation.id);
+    return WithMode(WithClientId(reply, conversation.id), mode);
   };
   return outcome;
 }
 
-LocalOutcome Switch(int version, const ServerFacts& server, Conversation& conversation) {
+LocalOutcome Switch(int version, const ServerFacts& server, std::string_view mode,
+                    Conversation& conversation) {
   conversation.protocol_version = static_cast<uint8_t>(version);
-  std::string reply =
-      MakeReply(version, [&](ReplyWriter& writer) { WriteHello(writer, server, conversation.id); });
+  std::string reply = MakeReply(
+      version, [&](ReplyWriter& writer) { WriteHello(writer, server, mode, conversation.id); });
   const std::string& modules = version == 3 ? server.modules_resp3 : server.modules_resp2;
   return SayBytes(reply + (modules.empty() ? "*0\r\n" : modules));
 }
@@ -168,16 +179,17 @@ LocalOutcome AnswerHello(const LocalCall& call) {
     if (auto error = VetOptions(&hello)) return SayBytes(*std::move(error));
     if (hello.options.size() < 3) {  // no AUTH
       if (!conversation.authenticated) return SayError(RedisError::kHelloNoAuthSince72);
-      if (only_redis_knows()) return AskRedis(std::move(hello));
+      if (only_redis_knows())
+        return AskRedis(std::move(hello), std::string(call.context.shown_mode));
     }
   }
   if (auto error = RunOptions(call.context.auth, &hello, conversation)) {
     return SayBytes(*std::move(error));
   }
-  if (hello.to_check) return AskRedis(std::move(hello));
+  if (hello.to_check) return AskRedis(std::move(hello), std::string(call.context.shown_mode));
   if (!conversation.authenticated) return SayError(RedisError::kHelloNoAuth);
-  if (only_redis_knows()) return AskRedis(std::move(hello));
-  return Switch(hello.version, *call.context.server, conversation);
+  if (only_redis_knows()) return AskRedis(std::move(hello), std::string(call.context.shown_mode));
+  return Switch(hello.version, *call.context.server, call.context.shown_mode, conversation);
 }
 
 }  // namespace weir

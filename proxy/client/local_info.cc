@@ -105,11 +105,50 @@ std::string WeirReply(const LocalCall& call) {
   }
 }
 
+// Whether INFO with these arguments shows a section that belongs to the default ones.
+bool ShowsSection(const LocalCall& call, std::string_view name) {
+  if (call.argc() == 1) return true;
+  for (uint32_t i = 1; i < call.argc(); ++i) {
+    if (call.Is(i, name) || call.Is(i, "all") || call.Is(i, "default") || call.Is(i, "everything"))
+      return true;
+  }
+  return false;
+}
+
+// The text up to the line's end behind `field` is `value`, wherever the field begins a line.
+void SetField(std::string* text, std::string_view field, std::string_view value) {
+  const std::string at_start = Concat("\n", field, ":");
+  const size_t found = text->find(at_start);
+  if (found == std::string::npos) return;
+  const size_t begin = found + at_start.size();
+  text->replace(begin, text->find_first_of("\r\n", begin) - begin, value);
+}
+
+// The server's INFO as the client is to see it.
+std::string Shown(std::string_view text, std::string_view mode, std::string_view section) {
+  std::string shown(text);
+  if (!mode.empty()) {
+    SetField(&shown, "redis_mode", mode);
+    SetField(&shown, "cluster_enabled", mode == "cluster" ? "1" : "0");
+  }
+  return section.empty() ? shown : Append(shown, section);
+}
+
 }  // namespace
 
 LocalOutcome AnswerInfo(const LocalCall& call) {
   const Sections sections = SectionsOf(call);
-  if (sections == Sections::kServerOnly) return Forward();
+  const std::string mode(call.context.shown_mode);
+  const std::string sentinel =
+      ShowsSection(call, "sentinel") ? call.context.sentinel_section : std::string();
+  if (sections == Sections::kServerOnly) {
+    if (mode.empty() && sentinel.empty()) return Forward();
+    return AskOwnBytes(
+        [mode, sentinel, version = call.protocol_version()](Conversation&, std::string_view reply) {
+          const std::optional<std::string_view> text = TextOf(reply);
+          return text ? TextReply(version, Shown(*text, mode, sentinel)) : std::string(reply);
+        });
+  }
   const std::string section = call.context.weir_info();
   if (sections == Sections::kWeirOnly) {
     return WithPermission(call, [section](Conversation& conversation) {
@@ -117,11 +156,12 @@ LocalOutcome AnswerInfo(const LocalCall& call) {
     });
   }
   // The server is sent the name "weir" too: it has no such section and says nothing of it.
-  return AskOwnBytes(
-      [section, version = call.protocol_version()](Conversation&, std::string_view reply) {
-        const std::optional<std::string_view> text = TextOf(reply);
-        return text ? TextReply(version, Append(*text, section)) : std::string(reply);
-      });
+  return AskOwnBytes([section, mode, sentinel, version = call.protocol_version()](
+                         Conversation&, std::string_view reply) {
+    const std::optional<std::string_view> text = TextOf(reply);
+    if (!text) return std::string(reply);
+    return TextReply(version, Append(Shown(*text, mode, sentinel), section));
+  });
 }
 
 LocalOutcome AnswerWeir(const LocalCall& call) {

@@ -45,6 +45,8 @@ bool UsesKeyspace(const CommandEntry* entry) {
 
 // Perform, while somebody monitors.
 bool Dispatcher::PerformShown(const Plan& plan, const Input& input) {
+  // The command within is shown.
+  if (plan.entry != nullptr && plan.entry->local == LocalCommand::kWeirOn) return Act(plan, input);
   refused_ = false;
   if (session_.pinned_ != nullptr) session_.pinned_->exec_sent = false;
   if (session_.monitoring_ != nullptr && session_.monitoring_->begun && UsesKeyspace(plan.entry) &&
@@ -115,7 +117,7 @@ void Session::ShowWords(std::string_view words) {
   const std::string local_text = local.ToString();
   const std::string who =
       local.is_unix() ? Concat("unix:", local_text.substr(0, local_text.rfind(':'))) : address();
-  const auto upstream = static_cast<size_t>(worker_->UpstreamOf(listener_).index());
+  const auto upstream = static_cast<size_t>(worker_->UpstreamAt(upstream_).index());
   worker_->monitors().Show(upstream, MonitorLine(UnixMicros(), conversation_.db, who, words));
 }
 
@@ -135,7 +137,7 @@ bool Dispatcher::StartMonitor(const Plan& plan, const Input& input) {
     return true;
   }
   LocalOutcome::Gather gather;
-  const auto upstream = static_cast<size_t>(worker_.UpstreamOf(session_.listener_).index());
+  const auto upstream = static_cast<size_t>(worker_.UpstreamAt(session_.upstream_).index());
   gather.visit = [upstream, mine = static_cast<size_t>(worker_.worker())](
                      ClientTable& clients, std::string*) { clients.CountMonitor(upstream, mine); };
   gather.combine = [session = &session_](Conversation&, const std::vector<std::string>&) {
@@ -159,7 +161,7 @@ bool Dispatcher::AskToMonitor(const Plan& plan, const Input& input, LocalOutcome
   Request* request = session_.Push(plan.entry);
   request->silent = silent;
   request->collect = true;
-  request->deadline_ms = worker_.DeadlineMs(session_.listener_, plan.entry);
+  request->deadline_ms = worker_.DeadlineMs(session_.upstream_, plan.entry);
   auto task = std::make_unique<RequestTask>();
   task->ask.permits = [session = &session_](std::string_view reply) {
     if (reply.starts_with('-')) return false;
@@ -179,13 +181,14 @@ bool Dispatcher::AskToMonitor(const Plan& plan, const Input& input, LocalOutcome
 // All workers know of it. Returns the reply.
 std::string Session::BeginMonitoring() {
   monitoring_->begun = true;
-  worker_->monitors().Add(static_cast<size_t>(worker_->UpstreamOf(listener_).index()), this);
+  monitoring_->upstream = upstream_;
+  worker_->monitors().Add(Number(upstream_), this);
   return "+OK\r\n";
 }
 
 void Session::StopMonitoring() {
   if (monitoring_ == nullptr) return;
-  const auto upstream = static_cast<size_t>(worker_->UpstreamOf(listener_).index());
+  const size_t upstream = Number(monitoring_->upstream);
   monitoring_.reset();
   worker_->monitors().Remove(upstream, this);
   worker_->ForgetMonitor(upstream);

@@ -16,6 +16,7 @@
 // What it holds cannot be rebuilt, so nothing is ever sent again on another connection.
 #include "proxy/backend/call.h"
 #include "proxy/backend/upstream.h"
+#include "proxy/client/lanes.h"
 #include "proxy/client/routes.h"
 #include "proxy/client/session.h"
 #include "proxy/worker.h"
@@ -25,12 +26,13 @@
 namespace weir {
 
 bool Session::TakeOwnLink(const LinkKey& key) {
-  LinkGroup* group = worker_->UpstreamOf(listener_).Hold(key);
+  LinkGroup* group = worker_->UpstreamAt(upstream_).Hold(key);
   Link* link = group->TakeExclusive();
   group->Release();
   if (link == nullptr) return false;
   if (pinned_ == nullptr) pinned_ = std::make_unique<Pinned>();
   pinned_->state = Pin();
+  pinned_->upstream = upstream_;
   pinned_->served = false;
   pinned_->failure.clear();
   pinned_->at = link->key();
@@ -43,6 +45,7 @@ bool Session::TakeOwnLink(const LinkKey& key) {
 
 // At the end of each turn: is it still needed?
 void Session::SettleOwnLink() {
+  const InLane in(this, pinned_->upstream);
   Pinned& pinned = *pinned_;
   if (!pinned.failure.empty() && own_link_ != nullptr) {
     // A request on it timed out: whatever it will do, it is done on its own.
@@ -65,11 +68,12 @@ void Session::SettleOwnLink() {
 }
 
 void Session::GiveBackOwnLink() {
+  const InLane in(this, pinned_->upstream);
   Link* link = std::exchange(own_link_, nullptr);
   if (flow_ == link) flow_ = nullptr;
   link->SetHolder(nullptr);
   if (link->state() != Link::State::kClosed) {
-    LinkGroup* group = worker_->UpstreamOf(listener_).Hold(link->key());
+    LinkGroup* group = worker_->UpstreamAt(upstream_).Hold(link->key());
     group->GiveBack(link, pinned_->state.clean() && pinned_->at == link->key());
     group->Release();
   }
@@ -81,6 +85,7 @@ void Session::GiveBackOwnLink() {
 void Session::DropOwnLink(std::string_view line) {
   Link* link = std::exchange(own_link_, nullptr);
   if (pinned_ == nullptr) return;
+  const InLane in(this, pinned_->upstream);
   TellTarget();
   ShowPinReason(PinReason::kNone);
   pinned_.reset();
@@ -159,7 +164,7 @@ void Session::NoteOwnReplies(const Request& request, std::string_view reply, uin
 
 void Session::NoteOwnLinkLost(std::string_view line) {
   // It has only heard that MULTI was accepted, and that can be begun again.
-  if (routes_ != nullptr && routes_->multi != nullptr && routes_->multi->sent) return;
+  if (multi() != nullptr && multi()->sent) return;
   if (!pinned_->failure.empty()) return;
   const bool watch_lost = pinned_->lost.watch;
   pinned_->failure = line;
@@ -172,16 +177,17 @@ void Session::NoteOwnLinkLost(std::string_view line) {
 }
 
 void Session::OnOwnLinkGone(std::string_view /*line*/) {
+  const InLane in(this, pinned_->upstream);
   Link* link = std::exchange(own_link_, nullptr);
   if (flow_ == link) flow_ = nullptr;
   TellTarget();
   if (closed_) return;
   ShowPinReason(PinReason::kNone);
-  if (routes_ != nullptr && routes_->multi != nullptr && routes_->multi->sent) {
-    routes_->multi->sent = false;
+  if (multi() != nullptr && multi()->sent) {
+    multi()->sent = false;
     pinned_.reset();
-    if (++routes_->multi->breaks > DeferredMulti::kBreaksMax) {
-      routes_->multi.reset();
+    if (++multi()->breaks > DeferredMulti::kBreaksMax) {
+      multi_place().reset();
       LoseTransaction(link->LossLine());
     }
     return;
@@ -219,10 +225,11 @@ int64_t Session::OwnConnectionId() const {
 
 bool Session::Unblock(bool with_error) {
   if (pinned_ == nullptr || own_link_ == nullptr || !pinned_->state.blocked()) return false;
+  const InLane in(this, pinned_->upstream);
   std::string request;
   AppendRequest(&request, {"CLIENT", "UNBLOCK", std::to_string(own_link_->client_id()),
                            with_error ? "ERROR" : "TIMEOUT"});
-  Upstream& upstream = worker_->UpstreamOf(listener_);
+  Upstream& upstream = worker_->UpstreamAt(upstream_);
   LinkKey key = group_->key();
   key.node = pinned_->at.node;
   LinkGroup* group = upstream.Hold(key);

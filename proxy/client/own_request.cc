@@ -43,7 +43,8 @@ bool IsIdleWithoutPin(PinEffect effect) {
 bool Dispatcher::NeedsOwnLink(const Plan& plan, const Input& input) const {
   if (input.tail != nullptr || EndsAWait(plan.entry)) [[unlikely]]
     return true;
-  if (session_.own_link_ != nullptr) [[unlikely]] {
+  if (session_.own_link_ != nullptr && session_.pinned_->upstream == session_.upstream_)
+      [[unlikely]] {
     const Pin& pin = session_.pinned_->state;
     const bool elsewhere = session_.routes_ != nullptr && plan.kind == PlanKind::kSingle &&
                            plan.slot != kNoSlot && NodeFor(plan) != session_.pinned_->at.node;
@@ -56,7 +57,7 @@ bool Dispatcher::NeedsOwnLink(const Plan& plan, const Input& input) const {
       }
     }
   }
-  if (worker_.UpstreamOf(session_.listener_).standstill().PauseLeftMs(worker_.context().NowMs()) !=
+  if (worker_.UpstreamAt(session_.upstream_).standstill().PauseLeftMs(worker_.context().NowMs()) !=
       0) [[unlikely]] {
     return true;
   }
@@ -64,7 +65,7 @@ bool Dispatcher::NeedsOwnLink(const Plan& plan, const Input& input) const {
 }
 
 bool Dispatcher::WaitForAnswers() {
-  if (session_.on_links_ == 0) return false;
+  if (session_.on_any_link() == 0) return false;
   session_.SetPause(Pause::kOrder);
   return true;
 }
@@ -80,6 +81,12 @@ std::optional<bool> Dispatcher::OpenOwnLink(const Plan& plan, const Input& input
   }
   const bool elsewhere = session.own_link_ == nullptr || session.flow_ != session.own_link_;
   if (elsewhere && WaitForAnswers()) return false;
+  if (session.own_link_ != nullptr && session.pinned_->upstream != session.upstream_) [[unlikely]] {
+    const Pin& pin = session.pinned_->state;
+    if (pin.holds().any() || pin.expected().any()) return RefuseSecondOwnLink(plan, input);
+    if (WaitForAnswers()) return false;
+    session.GiveBackOwnLink();
+  }
   if (session.own_link_ != nullptr && session.pinned_->at != wanted) {
     const Pin& pin = session.pinned_->state;
     if (pin.holds().any() || pin.expected().any()) {
@@ -90,7 +97,7 @@ std::optional<bool> Dispatcher::OpenOwnLink(const Plan& plan, const Input& input
     }
   }
   if (session.own_link_ == nullptr && !session.TakeOwnLink(wanted)) {
-    return Refuse(plan.entry, worker_.TooManyPinnedLine(session.listener_), input);
+    return Refuse(plan.entry, worker_.TooManyPinnedLine(session.upstream_), input);
   }
   Link* link = session.own_link_;
   const bool opening =
@@ -160,7 +167,7 @@ bool Dispatcher::SendOwn(const Plan& plan, const Input& input) {
 NodeIndex Dispatcher::OwnNode(const Plan& plan) const {
   if (Is(plan.entry, "wait") || Is(plan.entry, "waitaof")) {
     const NodeIndex last_write = session_.routes_->last_write;
-    const MappedNode* node = worker_.UpstreamOf(session_.listener_).map().node(last_write);
+    const MappedNode* node = worker_.UpstreamAt(session_.upstream_).map().node(last_write);
     if (node != nullptr && !node->left) return last_write;
   }
   if (session_.own_link_ == nullptr) return NodeFor(plan);
@@ -184,7 +191,7 @@ void Dispatcher::PrepareOwnLink(const Plan& plan) {
 
 // From CLIENT PAUSE on, before anybody can get behind somebody who has to wait.
 void Dispatcher::NoteStandstill(const Plan& plan, const Input& input) {
-  Standstill& standstill = worker_.UpstreamOf(session_.listener_).standstill();
+  Standstill& standstill = worker_.UpstreamAt(session_.upstream_).standstill();
   if (Is(plan.entry, "client|unpause")) return standstill.Unpause();
   if (EffectOf(plan.entry) != PinEffect::kPause || input.parsed.argc < 3) return;
   int64_t pause_ms = 0;
@@ -246,11 +253,11 @@ bool Dispatcher::SendLarge(Link* link, const Plan& plan, const Input& input) {
   NoteOwnRequest(plan, input, request);
   // Of PUBLISH, only the message is large.
   const bool counts = plan.entry != nullptr && plan.entry->counts_receivers &&
-                      input.parsed.argc == 2 && worker_.CountsOf(session_.listener_).any();
+                      input.parsed.argc == 2 && worker_.CountsOf(session_.upstream_).any();
   if (counts || input.keeps()) {
     auto task = std::make_unique<RequestTask>();
     if (counts) {
-      task->ask.finish = ReceiverCorrection(&worker_.CountsOf(session_.listener_),
+      task->ask.finish = ReceiverCorrection(&worker_.CountsOf(session_.upstream_),
                                             plan.entry->spec->name, ArgList(input.parsed));
     }
     if (input.keeps()) task->kept = std::move(*input.kept);

@@ -74,6 +74,7 @@ size_t WantedNameBytes(LocalCommand local, const ParsedRequest& parsed) {
 bool NotInTransaction(const CommandEntry& entry) {
   switch (entry.local) {
     case LocalCommand::kWeir:
+    case LocalCommand::kWeirOn:
     case LocalCommand::kWeirHealth:
     case LocalCommand::kWeirTopology:
     case LocalCommand::kWeirUpstreams:
@@ -217,7 +218,7 @@ bool Dispatcher::SendInstead(const Plan& plan, const Input& input, const Instead
   Request* request = session_.Push(plan.entry);
   request->silent = silent;
   request->request_bytes = input.parsed.wire.size();
-  request->deadline_ms = worker_.DeadlineMs(session_.listener_, plan.entry);
+  request->deadline_ms = worker_.DeadlineMs(session_.upstream_, plan.entry);
   request->effect = instead.effect;
   request->effect_on = instead.effect_on;
   request->effect_broadcast = instead.effect_broadcast;
@@ -312,6 +313,7 @@ std::optional<bool> Dispatcher::AnswerAfterLoss(const Plan& plan, const Input& i
 void Session::LoseTransaction(std::string_view line) {
   DropOwnLink(line);
   pinned_ = std::make_unique<Pinned>();
+  pinned_->upstream = upstream_;
   pinned_->failure = line;
   pinned_->lost.transaction = true;
 }

@@ -12,6 +12,7 @@
 #include "plugins/text.h"
 #include "proxy/backend/upstream.h"
 #include "proxy/client/dispatcher.h"
+#include "proxy/client/lanes.h"
 #include "proxy/client/request_task.h"
 #include "proxy/client/routes.h"
 #include "proxy/client/session.h"
@@ -31,7 +32,7 @@ bool Dispatcher::SendParts(const Plan& plan, const Input& input) {
                          worker_.config().limits.request_buffer_bytes_max, " bytes"),
                   input);
   }
-  Upstream& upstream = worker_.UpstreamOf(session_.listener_);
+  Upstream& upstream = worker_.UpstreamAt(session_.upstream_);
   const Topology& topology = *upstream.snapshot().topology;
   auto task = std::make_unique<PartsTask>();
   task->merge = plan.entry->spread.merge;
@@ -42,11 +43,13 @@ bool Dispatcher::SendParts(const Plan& plan, const Input& input) {
   if (plan.kind == PlanKind::kSplit) {
     task->split = MakeSplit(*plan.entry->spec, topology, args);
     for (const SplitPart& part : task->split->parts) {
-      parts.push_back({.node = upstream.map().PrimaryOf(part.slot), .slot = part.slot});
+      parts.push_back({.node = upstream.map().PrimaryOf(part.slot),
+                       .slot = part.slot,
+                       .upstream = session_.upstream_});
     }
   } else {
     for (const NodeIndex node : upstream.map().primaries()) {
-      parts.push_back({.node = node, .home = node});
+      parts.push_back({.node = node, .home = node, .upstream = session_.upstream_});
     }
   }
   const bool for_script = plan.entry->runs_script;
@@ -57,6 +60,14 @@ bool Dispatcher::SendParts(const Plan& plan, const Input& input) {
   if (parts.empty()) return WaitForAnyNode(plan, input);
   session_.routes_->scripts = for_script;
   session_.routes_->waits_since_ms = 0;
+  return SendAllParts(plan, input, std::move(task), &parts);
+}
+
+// REQUIRES: the link of each part takes it.
+bool Dispatcher::SendAllParts(const Plan& plan, const Input& input, std::unique_ptr<PartsTask> task,
+                              std::vector<PartPlan>* all) {
+  std::vector<PartPlan>& parts = *all;
+  const ArgList args(input.parsed);
   const bool silent = TakeSilence();
   Request* whole = session_.Push(plan.entry);
   whole->silent = silent;
@@ -64,18 +75,29 @@ bool Dispatcher::SendParts(const Plan& plan, const Input& input) {
   whole->has_parts = true;
   task->missing = parts.size();
   task->parts.resize(parts.size());
+  for (const PartPlan& part : parts) task->homes.push_back(part.home);
   task->replies.resize(parts.size());
   PartsTask& sent = *task;
   whole->extra = std::move(task);
+  std::vector<std::pair<Request*, std::string>> unsent;
   // Room for all of them first: where the parts' bytes stand must not move.
   std::string wire;
   for (size_t i = 0; i < parts.size(); ++i) {
     wire.clear();
     if (sent.split.has_value()) AppendPart(&wire, args, *sent.split, sent.split->parts[i]);
     parts[i].index = static_cast<uint32_t>(i);
+    const InLane in(&session_, parts[i].upstream);
     sent.parts[i] = SendPart(whole, parts[i], sent.split.has_value() ? wire : input.parsed.wire);
+    const bool went = sent.parts[i]->in_link || session_.routes_ != nullptr;
+    if (!went) unsent.emplace_back(sent.parts[i], parts[i].link->RefusalLine());
   }
   if (plan.entry->script != ScriptUse::kNone) NoteScript(plan, input, whole);
+  // Only now, because the last answer to a part ends the whole.
+  for (const auto& [part, line] : unsent) {
+    const InLane in(&session_, part->upstream);
+    worker_.context().stats.requests_failed_down.Add();
+    session_.FailPart(*part, line);
+  }
   if (session_.unanswered_ >= worker_.depth_max()) session_.SetPause(Pause::kDepth);
   return true;
 }
@@ -84,11 +106,12 @@ Request* Dispatcher::SendPart(Request* whole, const PartPlan& plan, std::string_
   LoopContext& context = worker_.context();
   Request* part = context.requests.Make();
   part->owner = &session_;
+  part->upstream = session_.upstream_;
   part->in_owner = true;
   part->entry = whole->entry;
   part->received_ns = whole->received_ns;
   part->retryable = whole->entry->is_readonly;
-  part->deadline_ms = worker_.DeadlineMs(session_.listener_, whole->entry);
+  part->deadline_ms = worker_.DeadlineMs(session_.upstream_, whole->entry);
   part->whole = whole;
   part->part = plan.index;
   part->slot = plan.slot;
@@ -99,19 +122,24 @@ Request* Dispatcher::SendPart(Request* whole, const PartPlan& plan, std::string_
   return part;
 }
 
-// A request of a session with several nodes, on a shared link.
+// A request of a session with several nodes or upstreams, on a shared link.
 void Dispatcher::SendOrDetour(Request* request, Link* link, const Slice& wire) {
   if (!link->Send(request, wire.chunk(), wire.view())) {
-    DetourUnsent(request, *link, wire.chunk(), wire.view());
+    // With a single node there is no other way: SendAllParts says so.
+    if (session_.routes_ != nullptr) DetourUnsent(request, *link, wire.chunk(), wire.view());
     return;
   }
   const bool alone = ++session_.on_links_ == 1;
+  if (session_.routes_ == nullptr) {
+    session_.flow_ = link;
+    return;
+  }
   session_.JoinRoute(*request, link);
   session_.flow_ = alone || session_.flow_ == link ? link : nullptr;
 }
 
 bool Dispatcher::SendScan(const Plan& plan, const Input& input) {
-  Upstream& upstream = worker_.UpstreamOf(session_.listener_);
+  Upstream& upstream = worker_.UpstreamAt(session_.upstream_);
   const std::shared_ptr<const Topology> topology = upstream.snapshot().topology;
   const std::optional<uint64_t> cursor =
       input.parsed.argc > 1 ? ParseScanCursor(input.parsed.arg(1)) : std::nullopt;
@@ -138,7 +166,7 @@ bool Dispatcher::SendScan(const Plan& plan, const Input& input) {
   request->retryable = true;
   request->keeps_wire = true;
   request->home = node;
-  request->deadline_ms = worker_.DeadlineMs(session_.listener_, plan.entry);
+  request->deadline_ms = worker_.DeadlineMs(session_.upstream_, plan.entry);
   auto task = std::make_unique<RequestTask>();
   task->reply_marks = input.reply_marks;
   task->ask.finish = [position, topology](Conversation&, std::string_view reply) {
@@ -158,15 +186,16 @@ void Session::OnPartReply(Request& part, std::string_view bytes, uint32_t frames
   task.reply_bytes += bytes.size();
   HoldBytes(bytes.size());
   if (frames == 0) return;
-  if (!routes_->detours.empty()) NoteOvertaken(part);
+  if (routes_ != nullptr && !routes_->detours.empty()) NoteOvertaken(part);
   --on_links_;
-  LeaveRoute(part);
+  if (part.routed) LeaveRoute(part);
+  if (on_links_ == 0) ClearPause(Pause::kOrder);
   FinishPart(part);
 }
 
 void Session::FailPart(Request& part, std::string_view line) {
   auto& task = static_cast<PartsTask&>(*part.whole->extra);
-  routes_->held_bytes -= task.replies[part.part].size();
+  held_bytes() -= task.replies[part.part].size();
   task.reply_bytes -= task.replies[part.part].size();
   task.replies[part.part].clear();
   const std::string reply = Concat(line, "\r\n");
@@ -191,7 +220,7 @@ void Session::FinishParts(Request& whole) {
   const std::unique_ptr<RequestExtra> extra = std::move(whole.extra);
   auto& task = static_cast<PartsTask&>(*extra);
   whole.has_parts = false;
-  routes_->held_bytes -= task.reply_bytes;
+  held_bytes() -= task.reply_bytes;
   const std::vector<std::string_view> replies(task.replies.begin(), task.replies.end());
   std::string reply = MergeReplies({.merge = task.merge,
                                     .replies = absl::MakeConstSpan(replies),

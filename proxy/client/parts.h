@@ -16,7 +16,8 @@ namespace weir {
 
 // Of the whole request, which stands in its session's queue; its parts stand only in links'.
 struct PartsTask final : RequestExtra {
-  std::vector<Request*> parts;  // null: answered
+  std::vector<Request*> parts;   // null: answered
+  std::vector<NodeIndex> homes;  // of each, the node that it is for; kNoNode: whoever has its slot
   std::vector<std::string> replies;
   size_t missing = 0;
   size_t reply_bytes = 0;

@@ -13,6 +13,7 @@
 #include "proxy/backend/link_key.h"
 #include "proxy/client/local_commands.h"
 #include "proxy/client/pin.h"
+#include "proxy/upstream_index.h"
 
 namespace weir {
 
@@ -20,10 +21,11 @@ class Deferred;
 
 struct Pinned {
   Pin state;
-  LinkKey at;           // what the connection is now: it follows SELECT, HELLO and AUTH
-  PinHolds lost;        // what was held when the connection was lost
-  std::string failure;  // the error line of that; empty: it was not lost
-  bool served = false;  // a request on it was answered, if only by the error of its loss
+  UpstreamIndex upstream{};  // where the connection is, or was
+  LinkKey at;                // what the connection is now: it follows SELECT, HELLO and AUTH
+  PinHolds lost;             // what was held when the connection was lost
+  std::string failure;       // the error line of that; empty: it was not lost
+  bool served = false;       // a request on it was answered, if only by the error of its loss
   // CLIENT TRACKING REDIRECT: the other client, and its connection as the node knows it.
   struct Redirect {
     int64_t client_id = 0;  // 0: none

@@ -4,11 +4,14 @@
 
 #include "plugins/text.h"
 #include "proxy/backend/upstream.h"
+#include "proxy/client/lanes.h"
+#include "proxy/client/parts.h"
 #include "proxy/client/request_task.h"
 #include "proxy/client/routes.h"
 #include "proxy/client/session.h"
 #include "proxy/worker.h"
 #include "resp/reply_writer.h"
+#include "routing/slot.h"
 
 namespace weir {
 namespace {
@@ -46,6 +49,28 @@ bool SendAsking(LoopContext& context, Link* link) {
   return false;
 }
 
+bool ServesAllSlots(const NodeMap& map) {
+  for (uint32_t slot = 0; slot < kSlotCount; ++slot) {
+    if (map.PrimaryOf(static_cast<uint16_t>(slot)) == kNoNode) return false;
+  }
+  return true;
+}
+
+// What is for each primary, and did not run on one that is none any more, is for the one that has
+// come into its place: one that no other part is for. False: there is none.
+bool FindHeir(const NodeMap& map, Request* part) {
+  if (part->whole == nullptr) return false;
+  const std::vector<NodeIndex>& primaries = map.primaries();
+  if (std::find(primaries.begin(), primaries.end(), part->home) != primaries.end()) return false;
+  std::vector<NodeIndex>& homes = static_cast<PartsTask&>(*part->whole->extra).homes;
+  const auto heir = std::find_if(primaries.begin(), primaries.end(), [&](NodeIndex primary) {
+    return std::find(homes.begin(), homes.end(), primary) == homes.end();
+  });
+  if (heir == primaries.end()) return false;
+  part->home = homes[part->part] = *heir;
+  return true;
+}
+
 }  // namespace
 
 void Routes::ReleaseGroups() {
@@ -61,7 +86,7 @@ LinkGroup* Session::GroupAt(NodeIndex node) {
   if (route.group == nullptr) {
     LinkKey key = group_->key();
     key.node = node;
-    route.group = worker_->UpstreamOf(listener_).Hold(key);
+    route.group = worker_->UpstreamAt(upstream_).Hold(key);
   }
   return route.group;
 }
@@ -73,8 +98,8 @@ void Session::JoinRoute(Request& request, Link* link) {
   route.link = link;
   ++route.in_flight;
   request.routed = true;
-  const NodeMap& map = worker_->UpstreamOf(listener_).map();
-  request.away = request.slot >= 0 && worker_->UpstreamOf(listener_).reads_elsewhere() &&
+  const NodeMap& map = worker_->UpstreamAt(upstream_).map();
+  request.away = request.slot >= 0 && worker_->UpstreamAt(upstream_).reads_elsewhere() &&
                  map.PrimaryOf(static_cast<uint16_t>(request.slot)) != link->key().node;
   if (request.away) ++routes_->away;
   if (request.entry != nullptr && request.entry->is_write) routes_->last_write = link->key().node;
@@ -92,7 +117,10 @@ void Session::LeaveRoute(Request& request) {
 }
 
 void Session::WakeAfter(uint64_t delay_ms) {
-  routes_->timer = worker_->After(delay_ms, [this] { EndWait(); });
+  routes_->timer = worker_->After(delay_ms, [this, lane = upstream_] {
+    const InLane in(this, lane);
+    EndWait();
+  });
 }
 
 // What waits is tried again, at the turn's end.
@@ -101,8 +129,11 @@ void Session::EndWait() {
   Schedule();
 }
 
-void Session::OnMapChanged() {
-  if (routes_ == nullptr || (pauses_ & static_cast<uint16_t>(Pause::kWait)) == 0) return;
+void Session::OnMapChanged(UpstreamIndex upstream) {
+  if ((pauses_ & static_cast<uint16_t>(Pause::kWait)) == 0) return;
+  if (upstream != upstream_ && !HasLane(upstream)) return;
+  const InLane in(this, upstream);
+  if (routes_ == nullptr) return;
   for (Detour& detour : routes_->detours) detour.due_ms = 0;
   EndWait();
 }
@@ -116,7 +147,7 @@ bool Session::TakeRefusal(Request& request, std::string_view line, std::string* 
   if (redirect.refusal == Refusal::kNone) return false;
   // Reads would go on to be answered there, by data that grows old.
   if (redirect.refusal == Refusal::kReadonly) {
-    worker_->UpstreamOf(listener_).Doubt(request.link->key().node);
+    worker_->UpstreamAt(upstream_).Doubt(request.link->key().node);
   }
   if (pinned_ != nullptr && request.link == own_link_) {
     return TakeOwnRefusal(request, line, instead);
@@ -134,7 +165,7 @@ bool Session::TakeOwnRefusal(Request& request, std::string_view line, std::strin
     return true;
   }
   const Redirect redirect = ParseRedirect(line, RunsScript(request));
-  Upstream& upstream = worker_->UpstreamOf(listener_);
+  Upstream& upstream = worker_->UpstreamAt(upstream_);
   upstream.WantRefresh(WithoutCrlf(line));
   if (redirect.refusal != Refusal::kMoved && redirect.refusal != Refusal::kAsk) return false;
   *instead = request.effect == PinEffect::kExec
@@ -147,7 +178,7 @@ bool Session::TakeOwnRefusal(Request& request, std::string_view line, std::strin
 
 bool Session::MakeDetour(Request& request, std::string_view line, bool own) {
   const Redirect redirect = ParseRedirect(line, RunsScript(request));
-  Upstream& upstream = worker_->UpstreamOf(listener_);
+  Upstream& upstream = worker_->UpstreamAt(upstream_);
   const uint64_t now_ms = worker_->context().NowMs();
   if (request.history == nullptr) request.history = std::make_unique<RedirectHistory>();
   const RedirectStep step =
@@ -178,8 +209,9 @@ bool Session::MakeDetour(Request& request, std::string_view line, bool own) {
 }
 
 bool Session::OnHandedBack(Request& request, std::string_view line) {
+  const InLane in(this, request.upstream);
   if (routes_ == nullptr || !request.routed) return false;
-  Upstream& upstream = worker_->UpstreamOf(listener_);
+  Upstream& upstream = worker_->UpstreamAt(upstream_);
   const uint64_t now_ms = worker_->context().NowMs();
   const bool first = request.history == nullptr;
   if (first)
@@ -234,14 +266,20 @@ void Session::RunDetours() {
 
 // False: not now; it says when it is to be tried again.
 bool Session::SendDetour(Detour& detour) {
-  Upstream& upstream = worker_->UpstreamOf(listener_);
+  Upstream& upstream = worker_->UpstreamAt(upstream_);
   LoopContext& context = worker_->context();
   Request* const request = detour.request;
   NodeIndex node = detour.node;
   if (request->home != kNoNode) {
     const MappedNode* home = upstream.map().node(request->home);
-    if (home == nullptr || home->left) {
-      detour.given_up = true;
+    const bool gone = home == nullptr || home->left;
+    if (!FindHeir(upstream.map(), request) && gone) {
+      // A replica may be about to take over.
+      if (request->whole == nullptr || ServesAllSlots(upstream.map())) {
+        detour.given_up = true;
+      } else {
+        PutOff(detour);
+      }
       return false;
     }
     node = request->home;
@@ -255,7 +293,7 @@ bool Session::SendDetour(Detour& detour) {
       node == kNoNode ? nullptr : GroupAt(node)->Shared(conversation_.id, RunsScript(*request));
   if (link != nullptr && (!detour.asking || SendAsking(context, link))) {
     MakeUnsent(request);
-    request->deadline_ms = worker_->DeadlineMs(listener_, request->entry);
+    request->deadline_ms = worker_->DeadlineMs(upstream_, request->entry);
     const Slice wire = request->wire.Share();
     if (link->Send(request, wire.chunk(), wire.view())) {
       ++on_links_;
@@ -272,7 +310,7 @@ bool Session::SendDetour(Detour& detour) {
 
 // Until later, or for good if that is too late.
 void Session::PutOff(Detour& detour) {
-  Upstream& upstream = worker_->UpstreamOf(listener_);
+  Upstream& upstream = worker_->UpstreamAt(upstream_);
   const uint64_t now_ms = worker_->context().NowMs();
   auto& history = detour.request->history;
   if (history == nullptr) {
@@ -299,13 +337,13 @@ bool Session::SendOwnDetour(Detour& detour, NodeIndex node) {
     return false;
   }
   if (!TakeOwnLink(key)) {
-    detour.line = worker_->TooManyPinnedLine(listener_);
+    detour.line = worker_->TooManyPinnedLine(upstream_);
     detour.given_up = true;
     return false;
   }
   if (detour.asking) SendOnOwnLink({"ASKING"});
   MakeUnsent(request);
-  request->deadline_ms = worker_->DeadlineMs(listener_, request->entry);
+  request->deadline_ms = worker_->DeadlineMs(upstream_, request->entry);
   pinned_->state.OnSent(request->effect, request->effect_on);
   const Slice wire = request->wire.Share();
   if (own_link_->Send(request, wire.chunk(), wire.view())) {

@@ -29,7 +29,8 @@ bool Dispatcher::SessionIsPlain() const {
   const Session& session = session_;
   return session.conversation_.reply_mode == ReplyMode::kOn && session.pinned_ == nullptr &&
          session.subscriptions_ == nullptr && session.routes_ == nullptr &&
-         !worker_.chain().has(kHookRequest) && worker_.monitors().off();
+         session.lanes_ == nullptr && !worker_.chain().has(kHookRequest) &&
+         worker_.monitors().off();
 }
 
 bool Dispatcher::MayRunOn(Chunk* chunk, const ParsedRequest& parsed,
@@ -39,12 +40,13 @@ bool Dispatcher::MayRunOn(Chunk* chunk, const ParsedRequest& parsed,
   if (run == nullptr || session.pauses_ != 0 || parsed.rewritten || !NameDecides(run->entry)) {
     return false;
   }
-  const bool run_is_plain = run->in_transaction == InTransaction::kNone && !run->silent && !run->collect && !run->keeps_wire &&
+  const bool run_is_plain = run->in_transaction == InTransaction::kNone && !run->silent &&
+                            !run->collect && !run->keeps_wire &&
                             run->received_ns == worker_.context().NowNs() &&
                             run->wire.ContinuesWith(chunk, following);
   return SessionIsPlain() && run_is_plain && run->in_link && !run->link->own() &&
          run->link->CanExtend(run) &&
-         worker_.UpstreamOf(session.listener_).snapshot().topology->is_single();
+         worker_.UpstreamAt(session.upstream_).snapshot().topology->is_single();
 }
 
 size_t Dispatcher::TakeAlike(Chunk* chunk, const ParsedRequest& parsed, std::string_view following,

@@ -9,6 +9,7 @@
 
 #include "proxy/backend/upstream.h"
 #include "proxy/client/dispatcher.h"
+#include "proxy/client/lanes.h"
 #include "proxy/client/request_task.h"
 #include "proxy/client/routes.h"
 #include "proxy/client/script_cache.h"
@@ -33,14 +34,14 @@ void Dispatcher::NoteQueuedScript(ScriptUse use, const ParsedRequest& parsed) {
 
 // EXEC has run the transaction that they were queued in.
 void Session::KeepScripts(const RequestTask& task) {
-  ScriptCache& scripts = worker_->ScriptsOf(listener_);
+  ScriptCache& scripts = worker_->ScriptsOf(upstream_);
   for (const Pinned::ScriptChange& change : task.script_changes) {
     change.flush ? scripts.Clear() : scripts.Remember(change.text);
   }
 }
 
 void Dispatcher::NoteScript(const Plan& plan, const Input& input, Request* request) {
-  ScriptCache& scripts = worker_.ScriptsOf(session_.listener_);
+  ScriptCache& scripts = worker_.ScriptsOf(session_.upstream_);
   const ParsedRequest& parsed = input.parsed;
   if (session_.own_link_ != nullptr && session_.pinned_->state.expected().transaction) {
     NoteQueuedScript(plan.entry->script, parsed);
@@ -51,7 +52,7 @@ void Dispatcher::NoteScript(const Plan& plan, const Input& input, Request* reque
     case ScriptUse::kNone:
       return;
     case ScriptUse::kText:
-      if (parsed.argc > 1 && worker_.IsNewScript(session_.listener_, parsed.arg(1))) {
+      if (parsed.argc > 1 && worker_.IsNewScript(session_.upstream_, parsed.arg(1))) {
         scripts.Remember(parsed.arg(1));
       }
       return;
@@ -77,7 +78,7 @@ bool Session::SendScriptAgain(Request& request) {
   request.keeps_wire = false;
   if (parser.Parse(&state, before.view(), &parsed) != ParseStatus::kRequest) return false;
   if (parsed.argc < 3) return false;
-  const std::shared_ptr<const std::string> text = worker_->ScriptsOf(listener_).Find(parsed.arg(1));
+  const std::shared_ptr<const std::string> text = worker_->ScriptsOf(upstream_).Find(parsed.arg(1));
   if (text == nullptr) return false;
   std::vector<std::string_view> args;
   for (uint32_t i = 0; i < parsed.argc; ++i) args.push_back(parsed.arg(i));
@@ -102,10 +103,11 @@ bool Session::SendScriptAgain(Request& request) {
 
 // At the turn's end: the link that answered NOSCRIPT is through with the request.
 void Session::Resend(Request* request) {
+  const InLane in(this, request->upstream);
   request->replies = request->replies_before = request->errors = 0;
   request->sent = request->reply_begun = false;
   request->sent_ns = request->replied_ns = request->end_offset = 0;
-  request->deadline_ms = worker_->DeadlineMs(listener_, request->entry);
+  request->deadline_ms = worker_->DeadlineMs(upstream_, request->entry);
   const bool own = own_link_ != nullptr && flow_ == own_link_;
   Link* link = own ? own_link_ : group_->Shared(conversation_.id, /*for_script=*/true);
   const Slice wire = std::move(request->wire);

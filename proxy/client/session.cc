@@ -11,6 +11,7 @@
 #include "plugins/chain.h"
 #include "proxy/backend/upstream.h"
 #include "proxy/client/dispatcher.h"
+#include "proxy/client/lanes.h"
 #include "proxy/client/routes.h"
 #include "proxy/client/subscriptions.h"
 #include "proxy/net/address.h"
@@ -29,7 +30,9 @@ static_assert(sizeof(Session) <= 512);
 }  // namespace
 
 Session::Session(Worker* worker, uint64_t id, int listener)
-    : worker_(worker), listener_(static_cast<uint16_t>(listener)) {
+    : worker_(worker),
+      listener_(static_cast<uint16_t>(listener)),
+      upstream_(worker->HomeOf(listener)) {
   conversation_.id = id;
   last_read_ms_ = worker->context().NowMs();
   opened_s_ = static_cast<uint32_t>(last_read_ms_ / 1000);
@@ -53,9 +56,11 @@ void Session::Open(int fd) {
     delete this;
     return;
   }
-  worker_->InitConversation(conversation_, listener_);
+  worker_->InitConversation(conversation_, upstream_);
   parse_state_.authenticated = conversation_.authenticated;
-  if (worker_->UpstreamOf(listener_).is_cluster()) routes_ = std::make_unique<Routes>();
+  if (worker_->UpstreamAt(upstream_).is_cluster()) routes_ = std::make_unique<Routes>();
+  if (worker_->routes() != nullptr) MakeLanes();
+  has_facade_ = worker_->config().listeners[listener_].facade != FacadeKind::kNone;
   UpdateGroup();
   Chain& chain = worker_->chain();
   if (worker_->session_words() != 0) {
@@ -98,6 +103,7 @@ void Session::Close() {
   input_ = Slice();
   if (group_ != nullptr) std::exchange(group_, nullptr)->Release();
   routes_.reset();
+  LeaveLanes();
   worker_->names().Note(conversation_.NameBytes(), 0);
   worker_->Remove(this);
   stream_.Close();
@@ -106,11 +112,12 @@ void Session::Close() {
 void Session::OnStreamClosed() { delete this; }
 
 void Session::UpdateGroup() {
-  LinkKey key = worker_->KeyOf(conversation_, listener_);
+  LinkKey key = worker_->KeyOf(conversation_, upstream_, home());
   if (group_ != nullptr && group_->key() == key) return;
-  LinkGroup* before = std::exchange(group_, worker_->UpstreamOf(listener_).Hold(key));
+  LinkGroup* before = std::exchange(group_, worker_->UpstreamAt(upstream_).Hold(key));
   if (before != nullptr) before->Release();
   if (routes_ != nullptr) routes_->ReleaseGroups();
+  if (lanes_ != nullptr && before != nullptr) ++lanes_->version;
   if (subscriptions_ != nullptr) subscriptions_->SwitchProtocol(conversation_.protocol_version);
 }
 
@@ -300,8 +307,11 @@ void Session::OnTurnEnd() {
     }
   }
   worker_->SendResends(this);
-  if (routes_ != nullptr && !routes_->detours.empty()) [[unlikely]]
+  if (lanes_ != nullptr) [[unlikely]] {
+    RunDetoursInLanes();
+  } else if (routes_ != nullptr && !routes_->detours.empty()) [[unlikely]] {
     RunDetours();
+  }
   if (pinned_ != nullptr) SettleOwnLink();
   if (!stream_.watches_write()) Flush();
 }
@@ -403,8 +413,10 @@ ClientRow Session::Row() const {
   return row;
 }
 
-void Session::FollowRouting(const RoutingTable& routing) {
-  if (last_entry_ == nullptr) return;
+void Session::FollowRouting(UpstreamIndex upstream, const RoutingTable& routing) {
+  // Of several upstreams nobody knows from which table it is.
+  if (lanes_ != nullptr) last_entry_ = nullptr;
+  if (last_entry_ == nullptr || upstream != upstream_) return;
   last_entry_ = last_entry_->spec == nullptr ? nullptr : routing.EntryOf(last_entry_->spec->id);
 }
 

@@ -37,12 +37,15 @@
 #include "proxy/client/pinned.h"
 #include "proxy/loop_context.h"
 #include "proxy/net/stream.h"
+#include "proxy/upstream_index.h"
 #include "resp/request_parser.h"
 
 namespace weir {
 
 struct ChainWalk;
+struct DeferredMulti;
 struct Detour;
+struct Lanes;
 class LinkGroup;
 class RoutingTable;
 struct LinkKey;
@@ -78,6 +81,12 @@ class Session final : public StreamOwner, public TurnEnd, public RequestOwner, p
   Worker& worker() { return *worker_; }
   Conversation& conversation() { return conversation_; }
   LinkGroup* group() { return group_; }
+  // The upstream in whose lane it is (see lanes.h), and that of its listener.
+  UpstreamIndex upstream() const { return upstream_; }
+  UpstreamIndex home() const;
+  // From now on it is in that upstream's lane. REQUIRES: it has lanes, or is there already.
+  void Enter(UpstreamIndex to);
+  Lanes* lanes() { return lanes_.get(); }
   // A new request at the end of the queue.
   Request* Push(const CommandEntry* entry);
   // Answers a request at its place; `reply` in RESP, may be empty.
@@ -112,8 +121,8 @@ class Session final : public StreamOwner, public TurnEnd, public RequestOwner, p
 
   // What those clients do whom it monitors; `lost`: something is missing.
   void OnMonitorLines(std::string_view lines, bool lost);
-  // The map of its cluster has changed: what waits for that need not wait longer.
-  void OnMapChanged();
+  // The map of that cluster has changed: what waits for that need not wait longer.
+  void OnMapChanged(UpstreamIndex upstream);
 
   // A hold of this session's ended: go on with the next plugin, or with this answer.
   void EndHold(std::optional<std::string> reply);
@@ -126,8 +135,8 @@ class Session final : public StreamOwner, public TurnEnd, public RequestOwner, p
   // Its subscribed() may have changed.
   void PlaySubscriber();
   void OnRedirectKnown(const std::vector<std::string>& parts);
-  // `routing` takes the place of the table that its entries come from.
-  void FollowRouting(const RoutingTable& routing);
+  // `routing` takes the place of that upstream's table.
+  void FollowRouting(UpstreamIndex upstream, const RoutingTable& routing);
   // Its own connection's CLIENT ID at the node; 0: it has none.
   int64_t OwnConnectionId() const;
   // CLIENT UNBLOCK. False: it is not blocked.
@@ -210,6 +219,21 @@ class Session final : public StreamOwner, public TurnEnd, public RequestOwner, p
   // Others may wait that long behind a reply whose client does not read at all.
   static constexpr uint64_t kOthersWaitMaxMs = 100;
 
+  // lanes.cc: several upstreams.
+  Lanes& MakeLanes();
+  void LeaveLanes();
+  bool HasLane(UpstreamIndex upstream) const;
+  void RunDetoursInLanes();
+  uint32_t on_any_link() const { return lanes_ == nullptr ? on_links_ : OnLinksOfAllLanes(); }
+  uint32_t OnLinksOfAllLanes() const;
+  // Whether replies may come in another order than their requests were sent.
+  bool reorders() const { return routes_ != nullptr || lanes_ != nullptr; }
+  // Of replies that wait for earlier ones. REQUIRES: reorders().
+  size_t& held_bytes() const;
+  // The transaction whose upstream or node is not known yet; null: there is none.
+  DeferredMulti* multi() const;
+  std::unique_ptr<DeferredMulti>& multi_place();  // REQUIRES: reorders()
+
   // subscribe.cc: its subscriptions.
   Subscriptions& MakeSubscriptions();
   bool RunSubscriptions();
@@ -276,14 +300,16 @@ class Session final : public StreamOwner, public TurnEnd, public RequestOwner, p
   Conversation conversation_;
   ParseState parse_state_;
   const uint16_t listener_;
+  UpstreamIndex upstream_{};  // of the lane that it is in
   uint16_t pauses_ = 0;
-  bool closed_ = false;
-  bool end_of_input_ = false;     // the client closed its side
-  bool close_when_said_ = false;  // once the output is written
-  bool resume_ = false;           // parse what is kept, at the turn's end
-  bool on_slow_list_ = false;
-  bool streaming_ = false;  // bytes pass between it and its own connection as they are
-  bool close_at_turn_end_ = false;
+  bool closed_ : 1 = false;
+  bool has_facade_ : 1 = false;       // its listener has
+  bool end_of_input_ : 1 = false;     // the client closed its side
+  bool close_when_said_ : 1 = false;  // once the output is written
+  bool resume_ : 1 = false;           // parse what is kept, at the turn's end
+  bool on_slow_list_ : 1 = false;
+  bool streaming_ : 1 = false;  // bytes pass between it and its own connection as they are
+  bool close_at_turn_end_ : 1 = false;
   uint32_t unanswered_ = 0;  // requests in the queue, not runs
   uint32_t on_links_ = 0;    // runs in links' queues
   uint32_t opened_s_ = 0;    // of the loop's clock
@@ -302,6 +328,7 @@ class Session final : public StreamOwner, public TurnEnd, public RequestOwner, p
   std::unique_ptr<Traffic> traffic_;  // null: it has never said anything
   std::unique_ptr<Pinned> pinned_;    // while it has a link of its own, or mourns it
   std::unique_ptr<Routes> routes_;    // null: its upstream has a single node
+  std::unique_ptr<Lanes> lanes_;      // null: it knows only its listener's upstream
   std::unique_ptr<Large> large_;
   std::unique_ptr<ChainWalk> walk_;         // of the request that waits at the front of input_
   std::unique_ptr<uint64_t[]> words_;       // of plugins

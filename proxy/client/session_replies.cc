@@ -4,6 +4,7 @@
 #include "plugins/chain.h"
 #include "proxy/backend/upstream.h"
 #include "proxy/client/dispatcher.h"
+#include "proxy/client/lanes.h"
 #include "proxy/client/request_task.h"
 #include "proxy/client/routes.h"
 #include "proxy/client/session.h"
@@ -17,6 +18,7 @@ Request* Session::Push(const CommandEntry* entry) {
   Request* request = context.requests.Make();
   request->owner = this;
   request->entry = entry;
+  request->upstream = upstream_;
   request->received_ns = context.NowNs();
   request->in_owner = true;
   (tail_ == nullptr ? head_ : tail_->owner_next) = request;
@@ -36,6 +38,7 @@ void Session::AnswerAt(Request* request, std::string_view reply) {
 
 void Session::AnswerTicket(Request* request, const std::vector<std::string>& parts) {
   if (request == nullptr) return OnRedirectKnown(parts);
+  const InLane in(this, request->upstream);
   const std::unique_ptr<RequestExtra> extra = std::move(request->extra);
   const LocalOutcome::Gather& gather = static_cast<RequestTask&>(*extra).gather;
   if (gather.request != nullptr) return Dispatcher(this).AskAt(request, gather.request(parts));
@@ -48,7 +51,7 @@ void Session::NoteError(const Request& request, std::string_view line, uint32_t 
   Chain& chain = worker_->chain();
   if (!chain.has(kHookError)) return;
   const std::string_view code = line.substr(1, line.find_first_of(" \r") - 1);
-  const int upstream = worker_->UpstreamOf(listener_).index();
+  const auto upstream = static_cast<int>(request.upstream);
   for (uint32_t i = 0; i < times; ++i) chain.OnError(*this, request.entry, upstream, code);
 }
 
@@ -62,7 +65,7 @@ Request* Session::Answer(const CommandEntry* entry, std::string_view reply) {
 void Session::Say(Request& request, std::string_view bytes) {
   if (request.silent || bytes.empty()) return;
   request.reply_bytes += bytes.size();
-  if (routes_ != nullptr && &request != head_) HoldBytes(bytes.size());
+  if (reorders() && &request != head_) HoldBytes(bytes.size());
   (&request == head_ ? out_ : request.reply).AppendCopy(worker_->context().chunks, bytes);
 }
 
@@ -72,23 +75,22 @@ void Session::SayFrom(Request& request, Chunk* chunk, std::string_view bytes) {
     out_.Append(chunk, bytes);
   } else {
     request.reply.Append(chunk, bytes);
-    if (routes_ != nullptr) HoldBytes(bytes.size());
+    if (reorders()) HoldBytes(bytes.size());
   }
 }
 
 // What waits for an earlier reply, of another node, cannot be written however fast the client
 // reads, and what is on its way cannot be stopped for it alone.
 void Session::HoldBytes(size_t more) {
-  routes_->held_bytes += more;
-  if (routes_->held_bytes > worker_->output_bytes_max()) CloseForOutput();
+  held_bytes() += more;
+  if (held_bytes() > worker_->output_bytes_max()) CloseForOutput();
 }
 
-uint64_t Session::output_bytes() const {
-  return out_.bytes() + (routes_ == nullptr ? 0 : routes_->held_bytes);
-}
+uint64_t Session::output_bytes() const { return out_.bytes() + (reorders() ? held_bytes() : 0); }
 
 void Session::CloseForOutput() {
-  if (std::exchange(close_at_turn_end_, true)) return;
+  if (close_at_turn_end_) return;
+  close_at_turn_end_ = true;
   worker_->context().stats.clients_output_closed.Add();
   SetPause(Pause::kEnding);
   Schedule();
@@ -96,6 +98,7 @@ void Session::CloseForOutput() {
 
 void Session::OnReply(Request& request, Chunk* chunk, std::string_view bytes, uint32_t frames,
                       bool error) {
+  const InLane in(this, request.upstream);
   std::string instead;
   if (error && frames != 0) [[unlikely]] {
     if (routes_ != nullptr && TakeRefusal(request, bytes, &instead)) return;
@@ -106,14 +109,14 @@ void Session::OnReply(Request& request, Chunk* chunk, std::string_view bytes, ui
     // weir's table thought that there is such a command.
     const bool unknown = bytes.starts_with("-ERR unknown ") && request.entry != nullptr &&
                          request.entry->spec != nullptr;
-    if (unknown) worker_->NoteUnknownCommand(listener_);
+    if (unknown) worker_->NoteUnknownCommand(upstream_);
     if (request.whole == nullptr) NoteError(request, bytes, 1);
   }
   if (request.whole != nullptr) [[unlikely]]
     return OnPartReply(request, bytes, frames);
   // Redis has a command that weir's table lacks: a module may have been loaded.
   if (request.effect == PinEffect::kUnknown && frames != 0 && !error) [[unlikely]]
-    worker_->NoteUnknownCommand(listener_);
+    worker_->NoteUnknownCommand(upstream_);
   unanswered_ -= frames;
   worker_->context().stats.requests_in_flight.Add(-static_cast<int64_t>(frames));
   if (pinned_ != nullptr && request.link == own_link_) [[unlikely]]
@@ -153,9 +156,11 @@ void Session::OnReply(Request& request, Chunk* chunk, std::string_view bytes, ui
 }
 
 void Session::OnFailed(Request& request, uint32_t n, bool last, std::string_view line) {
+  const InLane in(this, request.upstream);
   if (request.whole != nullptr) {
     --on_links_;
-    LeaveRoute(request);
+    if (request.routed) LeaveRoute(request);
+    if (on_links_ == 0) ClearPause(Pause::kOrder);
     return FailPart(request, line);
   }
   if (request.reply_begun && !request.collect && !request.silent) {
@@ -216,7 +221,7 @@ bool Session::FinishCollected(Request& request) {
     worker_->names().Note(name_bytes, conversation_.NameBytes());
     parse_state_.authenticated = conversation_.authenticated;
     if (task.ask.db.has_value() && conversation_.db == *task.ask.db) {
-      worker_->UpstreamOf(listener_).LearnDatabase(*task.ask.db);
+      worker_->UpstreamAt(upstream_).LearnDatabase(*task.ask.db);
     }
     UpdateGroup();
   }
@@ -256,7 +261,7 @@ void Session::Advance() {
   LoopContext& context = worker_->context();
   while (head_ != nullptr && head_->done) {
     Request* request = head_;
-    if (routes_ != nullptr) routes_->held_bytes -= request->reply.bytes();
+    if (reorders()) held_bytes() -= request->reply.bytes();
     out_.Append(std::move(request->reply));
     if (request->close_after) close_when_said_ = true;
     head_ = request->owner_next;
@@ -269,7 +274,7 @@ void Session::Advance() {
   }
   if (head_ != nullptr) {
     // What came early for it may be said now, even if there is more to come.
-    if (routes_ != nullptr) routes_->held_bytes -= head_->reply.bytes();
+    if (reorders()) held_bytes() -= head_->reply.bytes();
     out_.Append(std::move(head_->reply));
   } else if (end_of_input_) {
     close_when_said_ = true;
@@ -280,7 +285,7 @@ void Session::ReportDone(const Request& request) {
   const uint64_t now_ns = worker_->context().NowNs();
   RequestsDone done = {};
   done.entry = request.entry;
-  done.upstream = worker_->UpstreamOf(listener_).index();
+  done.upstream = static_cast<int>(request.upstream);
   done.count = request.count;
   done.errors = request.errors;
   done.request_bytes = request.request_bytes;
@@ -307,7 +312,7 @@ void Session::CheckOutput(Request& request) {
   }
   if (link != own_link_ && !link->retiring() && out_.bytes() > worker_->output_bytes_max() / 4) {
     worker_->context().stats.links_fenced.Add();
-    LinkGroup* group = worker_->UpstreamOf(listener_).Hold(link->key());
+    LinkGroup* group = worker_->UpstreamAt(upstream_).Hold(link->key());
     group->SetAside(link);
     group->Release();
   }

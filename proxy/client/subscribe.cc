@@ -6,6 +6,7 @@
 #include "plugins/text.h"
 #include "proxy/backend/upstream.h"
 #include "proxy/client/dispatcher.h"
+#include "proxy/client/lanes.h"
 #include "proxy/client/receiver_counts.h"
 #include "proxy/client/request_task.h"
 #include "proxy/client/subscriptions.h"
@@ -98,7 +99,7 @@ bool Dispatcher::Subscribe(const Plan& plan, const Input& input) {
                          limits.request_buffer_bytes_max, " bytes of it"),
                   input);
   }
-  const Topology& topology = *worker_.UpstreamOf(session_.listener_).snapshot().topology;
+  const Topology& topology = *worker_.UpstreamAt(session_.upstream_).snapshot().topology;
   const bool many = !topology.is_single() && !topology.is_replicated();
   if (many && KindOf(command) == ChannelKind::kShard) {
     return Refuse(plan.entry, "-ERR weir: shard channels are not possible on a cluster yet", input);
@@ -136,7 +137,7 @@ bool Dispatcher::PublishesToItself(const Plan& plan, const Input& input) const {
 }
 
 void Dispatcher::CorrectCount(const Plan& plan, const Input& input, RequestTask* task) {
-  task->ask.finish = ReceiverCorrection(&worker_.CountsOf(session_.listener_),
+  task->ask.finish = ReceiverCorrection(&worker_.CountsOf(session_.upstream_),
                                         plan.entry->spec->name, ArgList(input.parsed));
   if (session_.subscriptions_ == nullptr || !PublishesToItself(plan, input)) return;
   task->awaits_messages = true;
@@ -162,6 +163,7 @@ bool Session::RunSubscriptions() {
 
 // The messages that go before its reply are said.
 void Session::FinishAwaited(Request& request) {
+  const InLane in(this, request.upstream);
   static_cast<RequestTask&>(*request.extra).awaits_messages = false;
   FinishCollected(request);
   Finish(request);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "proxy/backend/upstream.h"
+#include "proxy/client/lanes.h"
 #include "proxy/client/session.h"
 #include "proxy/worker.h"
 #include "resp/reply_writer.h"
@@ -63,11 +64,12 @@ void Subscriptions::Subscribe(Request* request, bool silent, ChannelKind kind,
 void Subscriptions::Want(Command& command) {
   command.begun = true;
   Worker& worker = *session_->worker_;
-  const int listener = session_->listener_;
+  const UpstreamIndex upstream = command.request->upstream;
+  const InLane in(session_, upstream);
   command.subscriber = worker.subscribers().Get(
-      &worker.UpstreamOf(listener), &worker.CountsOf(listener), session_->group_->key());
+      &worker.UpstreamAt(upstream), &worker.CountsOf(upstream), session_->group_->key());
   if (command.subscriber == nullptr) {
-    command.reply = worker.TooManyLinksLine(listener) + "\r\n";
+    command.reply = worker.TooManyLinksLine(upstream) + "\r\n";
     return;
   }
   command.wishes.push_back(command.subscriber->Want(

@@ -14,6 +14,7 @@
 
 #include "plugins/text.h"
 #include "proxy/client/dispatcher.h"
+#include "proxy/client/lanes.h"
 #include "proxy/client/request_task.h"
 #include "proxy/client/session.h"
 #include "proxy/worker.h"
@@ -98,8 +99,11 @@ void Session::OnRedirectKnown(const std::vector<std::string>& parts) {
 }
 
 void Session::BecomeTarget(std::function<void(int64_t)> tell) {
+  const InLane in(this, home());
   const bool lost = pinned_ != nullptr && own_link_ == nullptr && pinned_->lost.any();
-  if (closed_ || lost || (own_link_ == nullptr && !TakeOwnLink(group_->key()))) return tell(0);
+  const bool elsewhere = own_link_ != nullptr && pinned_->upstream != upstream_;
+  if (closed_ || lost || elsewhere || (own_link_ == nullptr && !TakeOwnLink(group_->key())))
+    return tell(0);
   pinned_->state.HoldForGood();
   pinned_->is_target = true;
   pinned_->to_tell.push_back(std::move(tell));

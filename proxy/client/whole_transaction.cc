@@ -79,7 +79,7 @@ bool Dispatcher::BeginsTransaction(std::string_view data) {
 
 size_t Dispatcher::TakeTransaction(Chunk* chunk, std::string_view data, uint32_t* count) {
   Session& session = session_;
-  Upstream& upstream = worker_.UpstreamOf(session.listener_);
+  Upstream& upstream = worker_.UpstreamAt(session.upstream_);
   if (!SessionIsPlain() || !session.conversation_.authenticated ||
       !upstream.snapshot().topology->is_single() ||
       upstream.standstill().PauseLeftMs(worker_.context().NowMs()) != 0) {
@@ -118,7 +118,7 @@ void Dispatcher::SendInTransaction(Link* link, InTransaction place, const Comman
   }
   Request* request = session_.Push(entry);
   request->in_transaction = place;
-  request->deadline_ms = worker_.DeadlineMs(session_.listener_, nullptr);
+  request->deadline_ms = worker_.DeadlineMs(session_.upstream_, nullptr);
   if (!link->Send(request, chunk, wire)) {
     // A connection that is ready takes all.
     session_.AnswerAt(request, Concat(link->RefusalLine(), "\r\n"));

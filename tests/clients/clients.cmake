@@ -12,6 +12,12 @@ weir_client_test(redis_benchmark ${CMAKE_CURRENT_LIST_DIR}/redis_benchmark_test.
 weir_client_test(redis_py ${CMAKE_CURRENT_LIST_DIR}/redis_py_test.py)
 weir_client_test(redis_py_work ${CMAKE_CURRENT_LIST_DIR}/redis_py_work_test.py)
 
+add_test(NAME clients/redis_py_cluster
+         COMMAND ${with_weir} --facade=cluster ${CMAKE_CURRENT_LIST_DIR}/redis_py_cluster_test.py)
+add_test(NAME clients/redis_py_sentinel
+         COMMAND ${with_weir} --facade=sentinel ${CMAKE_CURRENT_LIST_DIR}/redis_py_sentinel_test.py)
+set_tests_properties(clients/redis_py_cluster clients/redis_py_sentinel PROPERTIES TIMEOUT 300)
+
 add_executable(hiredis_client_test clients/hiredis_client_test.cc clients/hiredis_work_test.cc)
 target_link_libraries(hiredis_client_test PRIVATE PkgConfig::HIREDIS GTest::gtest_main Threads::Threads)
 weir_client_test(hiredis $<TARGET_FILE:hiredis_client_test>)
@@ -23,4 +29,9 @@ foreach(client ioredis ioredis_work node_redis node_redis_work iovalkey glide bu
         cache_manager rate_limiter redlock redis_commander)
   weir_client_test(${client} ${node_dir}/node ${node_dir}/${client}_test.js)
   set_tests_properties(clients/${client} PROPERTIES FIXTURES_REQUIRED node_clients)
+endforeach()
+foreach(facade cluster sentinel)
+  add_test(NAME clients/node_${facade}
+           COMMAND ${with_weir} --facade=${facade} ${node_dir}/node ${node_dir}/${facade}_facade_test.js)
+  set_tests_properties(clients/node_${facade} PROPERTIES FIXTURES_REQUIRED node_clients TIMEOUT 300)
 endforeach()

@@ -144,6 +144,21 @@ TEST_F(ClusterTest, WatchPinsToItsNodeAndSeesOthersWrites) {
   EXPECT_EQ(client.Text({"UNWATCH"}), "OK");
 }
 
+// The MULTI behind an EXEC on its way was sent to that EXEC's node, and its first key, on another,
+// got CROSSSLOT; as did the first key of a transaction behind its PING.
+TEST_F(ClusterTest, TransactionsOneBehindTheOtherEachBeginAtTheirNode) {
+  RawClient client(weir_.port());
+  std::string bytes;
+  for (int i = 0; i < 12; ++i) {
+    const std::string key = cluster_.KeyOn(static_cast<size_t>(i) % 3, i);
+    bytes += Encode({"MULTI"}) + Encode({"PING"}) + Encode({"INCR", key}) + Encode({"EXEC"});
+  }
+  client.Send(bytes);
+  for (int i = 0; i < 12; ++i) {
+    EXPECT_EQ(client.ReadFrames(4).back(), "*2\r\n+PONG\r\n:1\r\n") << i;
+  }
+}
+
 TEST_F(ClusterTest, BlockingCommandsWaitAtTheirNode) {
   for (size_t node = 0; node < 3; ++node) {
     RawClient client(weir_.port());

@@ -111,13 +111,25 @@ TEST(ExamplesTest, Several) {
   EXPECT_NE(weir.Lines({"WEIR", "TOPOLOGY", "sessions"}).find("role=primary"), std::string::npos);
 }
 
+TEST(ExamplesTest, Routes) {
+  RedisServer redis;
+  RedisServer sessions;
+  std::string text = WithUrl(Example("routes"), "redis://127.0.0.1:6379", redis.url());
+  ExampleWeir weir(WithUrl(text, "redis://127.0.0.1:6479", sessions.url()));
+  weir.ExpectServes(0);
+  RawClient client(weir.port(1));
+  EXPECT_EQ(client.Text({"SET", "session:1", "v"}), "OK");
+  EXPECT_EQ(RawClient(sessions.port()).Text({"GET", "session:1"}), "v");
+  EXPECT_EQ(ParseReply(client.Command({"CLUSTER", "SLOTS"})).elements.size(), 1u);
+}
+
 // A new example needs a test above.
 TEST(ExamplesTest, AreAllOfThem) {
   std::set<std::string> names;
   for (const auto& entry : std::filesystem::directory_iterator(Folder())) {
     names.insert(entry.path().stem().string());
   }
-  EXPECT_EQ(names, (std::set<std::string>{"cluster", "replicas", "sentinel", "several"}));
+  EXPECT_EQ(names, (std::set<std::string>{"cluster", "replicas", "routes", "sentinel", "several"}));
 }
 
 }  // namespace

@@ -129,6 +129,9 @@ address = "127.0.0.1:7000"
 url = "redis://h:1/2"
 [upstream.b]
 client_name = ""
+[[route]]
+upstream = "b"
+keys = ["a:*", "b"]
 [commands]
 deny = ["KEYS", "@write"]
 [plugin.paint]
@@ -415,6 +418,24 @@ TEST(ConfigTable, DescribesEveryKey) {
   }
   EXPECT_THAT(text, HasSubstr("layers = 2"));
   for (const std::string_view line : Split(text, '\n')) EXPECT_LE(line.size(), 100u) << line;
+}
+
+TEST(ConfigErrors, RoutesNameWhatThereIs) {
+  const Config config = Good(
+      "[upstream.default]\n[upstream.b]\n[[route]]\nupstream = \"b\"\nkeys = [\"a*\"]\n"
+      "dbs = [\"3\"]\n[[route]]\nlisteners = [\"127.0.0.1:6380\"]\n");
+  ASSERT_EQ(config.routes.size(), 2u);
+  EXPECT_EQ(config.routes[0].keys, (std::vector<std::string>{"a*"}));
+  EXPECT_EQ(config.routes[1].upstream, "default");
+  EXPECT_THAT(Bad("[upstream.default]\n[upstream.b]\n[[route]]\nupstream = \"bb\"\n"),
+              HasSubstr("[[route]] upstream: there is no [upstream.bb]; did you mean 'b'?"));
+  EXPECT_THAT(Bad("[[route]]\nlisteners = [\"127.0.0.1:6381\"]\n"),
+              HasSubstr("there is no [[listener]] with address"));
+  EXPECT_THAT(Bad("[[route]]\ndbs = [\"x\"]\n"), HasSubstr("the number of a db"));
+  EXPECT_THAT(Bad("[[route]]\ncommands = [\"@reed\"]\n"), HasSubstr("a category"));
+  std::string many;
+  for (int i = 0; i < 65; ++i) many += "[[route]]\n";
+  EXPECT_THAT(Bad(many), HasSubstr("expected at most 64 [[route]] tables, found 65"));
 }
 
 }  // namespace

@@ -66,17 +66,19 @@ std::string Shape(const Reply& reply) {
   return shape;
 }
 
-TEST_P(LocalCommandTest, HasOneCommandMore) {
+TEST_P(LocalCommandTest, HasTwoCommandsMore) {
   const Aggregate theirs = Cut(direct.Command({"COMMAND"}), GetParam());
   for (const Args& args : {Args{"COMMAND"}, Args{"COMMAND", "INFO"}}) {
     Aggregate ours = Cut(weir.Run(args), GetParam());
-    EXPECT_EQ(ours.count, theirs.count + 1);
+    EXPECT_EQ(ours.count, theirs.count + 2);
     ASSERT_EQ(ours.elements.size(), ours.count);
     EXPECT_EQ(ours.elements.back(), CommandInfoEntry(*FindOwnCommand("weir"), 10, GetParam()));
     ours.elements.pop_back();
+    EXPECT_EQ(ours.elements.back(), CommandInfoEntry(*FindOwnCommand("weir.on"), 10, GetParam()));
+    ours.elements.pop_back();
     EXPECT_TRUE(ours.elements == theirs.elements);
   }
-  EXPECT_EQ(weir.Run({"COMMAND", "COUNT"}), ":" + std::to_string(theirs.count + 1) + "\r\n");
+  EXPECT_EQ(weir.Run({"COMMAND", "COUNT"}), ":" + std::to_string(theirs.count + 2) + "\r\n");
 }
 
 // weir's entry has the types that Redis' own entries have. LATENCY is also a container without
@@ -120,15 +122,19 @@ TEST_P(LocalCommandTest, InfoPutsWeirInItsPlace) {
   EXPECT_EQ(ours[5], theirs[2]) << "null";
 }
 
-TEST_P(LocalCommandTest, DocsHasOneCommandMore) {
+TEST_P(LocalCommandTest, DocsHasTwoCommandsMore) {
   const Aggregate theirs = Cut(direct.Command({"COMMAND", "DOCS"}), GetParam());
   Aggregate ours = Cut(weir.Run({"COMMAND", "DOCS"}), GetParam());
-  EXPECT_EQ(ours.count, theirs.count + (GetParam() == 3 ? 1 : 2));
-  ASSERT_GT(ours.elements.size(), 2u);
+  EXPECT_EQ(ours.count, theirs.count + (GetParam() == 3 ? 2 : 4));
+  ASSERT_GT(ours.elements.size(), 4u);
   const std::string description = ours.elements.back();
   ours.elements.pop_back();
   EXPECT_EQ(ours.elements.back() + description,
             CommandDocsPair(*FindOwnCommand("weir"), GetParam()));
+  ours.elements.pop_back();
+  const std::string of_on = ours.elements.back();
+  ours.elements.pop_back();
+  EXPECT_EQ(ours.elements.back() + of_on, CommandDocsPair(*FindOwnCommand("weir.on"), GetParam()));
   ours.elements.pop_back();
   EXPECT_TRUE(ours.elements == theirs.elements);
 }
@@ -172,16 +178,19 @@ std::vector<std::string> Names(const std::string& reply) {
 
 TEST_P(LocalCommandTest, ListIsFilteredAsRedisDoes) {
   const std::vector<std::pair<Args, Args>> cases = {
-      {{}, {"weir", "weir|explain", "weir|health", "weir|help", "weir|topology", "weir|upstreams"}},
+      {{},
+       {"weir", "weir.on", "weir|explain", "weir|health", "weir|help", "weir|topology",
+        "weir|upstreams"}},
       {{"FILTERBY", "ACLCAT", "connection"},
        {"weir|explain", "weir|health", "weir|help", "weir|topology", "weir|upstreams"}},
       {{"filterby", "aclcat", "SLOW"},
-       {"weir", "weir|explain", "weir|health", "weir|topology", "weir|upstreams"}},
+       {"weir", "weir.on", "weir|explain", "weir|health", "weir|topology", "weir|upstreams"}},
       {{"FILTERBY", "ACLCAT", "geo"}, {}},
       {{"FILTERBY", "MODULE", "weir"}, {}},
       {{"FILTERBY", "PATTERN", "*w?IR"}, {"weir"}},
       {{"FILTERBY", "PATTERN", "*EIR*"},
-       {"weir", "weir|explain", "weir|health", "weir|help", "weir|topology", "weir|upstreams"}},
+       {"weir", "weir.on", "weir|explain", "weir|health", "weir|help", "weir|topology",
+        "weir|upstreams"}},
       {{"FILTERBY", "PATTERN", "weir|[a-f]*"}, {"weir|explain"}},
   };
   for (const auto& [filter, own] : cases) {
@@ -212,7 +221,8 @@ TEST(LocalCommandTableTest, IsReadBackAsTheSameTable) {
   const auto table = CommandTable::FromReply(weir.Run({"COMMAND"}));
   ASSERT_TRUE(table.ok()) << table.status();
   for (const CommandSpec* own : OwnCommands()) {
-    const CommandSpec* found = (*table)->Find("weir");
+    const std::string_view top = own->parent == nullptr ? own->name : own->parent->name;
+    const CommandSpec* found = (*table)->Find(top);
     ASSERT_NE(found, nullptr);
     if (own->parent != nullptr) found = (*table)->FindSubcommand(*found, own->own_name());
     ASSERT_NE(found, nullptr) << own->name;
