@@ -158,7 +158,7 @@ void Session::OnPartReply(Request& part, std::string_view bytes, uint32_t frames
   task.reply_bytes += bytes.size();
   HoldBytes(bytes.size());
   if (frames == 0) return;
-  if (!routes_->detours.empty()) NoteOvertaken(part);
+  if (!routes_->detours.empty()) NoteOvertaken(part.slot, part.retryable);
   --on_links_;
   LeaveRoute(part);
   FinishPart(part);

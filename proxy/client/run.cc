@@ -6,6 +6,7 @@
 // by their lengths alone and join the first one's run, many in one step. Whoever adds a decision
 // that depends on arguments, or that is made for each request, must see to it in MayRunOn.
 #include <algorithm>
+#include <utility>
 
 #include "plugins/chain.h"
 #include "proxy/backend/upstream.h"
@@ -15,38 +16,40 @@
 #include "proxy/worker.h"
 
 namespace weir {
-namespace {
 
-// Whether only the name decides what is done with the command on a shared link to one node.
-bool NameDecides(const CommandEntry* entry) {
+// Whether only the name decides what is done with the command on a shared link, and with several
+// nodes its key.
+bool Dispatcher::NameDecides(const CommandEntry* entry) {
   return entry != nullptr && entry->handling == Handling::kShared && !entry->needs_args &&
          entry->script == ScriptUse::kNone && !entry->runs_script && !entry->counts_receivers;
 }
 
-}  // namespace
+// Whether nothing but the request that was just taken can change what is done with the next.
+bool Dispatcher::SessionIsPlain() const {
+  return session_.pauses_ == 0 && session_.conversation_.reply_mode == ReplyMode::kOn &&
+         session_.pinned_ == nullptr && session_.subscriptions_ == nullptr &&
+         !worker_.chain().has(kHookRequest) && worker_.monitors().off();
+}
 
-bool Dispatcher::MayRunOn(Chunk* chunk, const ParsedRequest& parsed,
-                          std::string_view following) const {
-  const Session& session = session_;
-  const Request* run = session.tail_;
-  if (run == nullptr || session.pauses_ != 0 || parsed.rewritten || !NameDecides(run->entry)) {
-    return false;
-  }
-  const bool session_is_plain = session.conversation_.reply_mode == ReplyMode::kOn &&
-                                session.pinned_ == nullptr && session.subscriptions_ == nullptr &&
-                                !worker_.chain().has(kHookRequest) && worker_.monitors().off() &&
-                                session.routes_ == nullptr;
+bool Dispatcher::MayRunOn(Chunk* chunk, std::string_view following) const {
+  const Request* run = session_.tail_;
+  if (run == nullptr || !NameDecides(run->entry)) return false;
   const bool run_is_plain = !run->silent && !run->collect && !run->keeps_wire &&
                             run->received_ns == worker_.context().NowNs() &&
                             run->wire.ContinuesWith(chunk, following);
-  return session_is_plain && run_is_plain && run->in_link && !run->link->own() &&
-         run->link->CanExtend(run) &&
-         worker_.UpstreamOf(session.listener_).snapshot().topology->is_single();
+  return run_is_plain && run->in_link && !run->link->own() && run->link->CanExtend(run) &&
+         worker_.UpstreamOf(session_.listener_).snapshot().topology->is_single();
 }
 
 size_t Dispatcher::TakeAlike(Chunk* chunk, const ParsedRequest& parsed, std::string_view following,
                              uint32_t* count) {
-  if (following.empty() || !MayRunOn(chunk, parsed, following)) return 0;
+  if (session_.routes_ != nullptr) {
+    const Taken taken = std::exchange(taken_, {});
+    *count = taken.requests;
+    return taken.bytes;
+  }
+  if (following.empty() || parsed.rewritten || !SessionIsPlain()) return 0;
+  if (!MayRunOn(chunk, following)) return 0;
   Request* run = session_.tail_;
   const uint32_t depth_left = worker_.depth_max() - session_.unanswered_;  // it is not paused
   const size_t head_bytes = parsed.args[0].offset + parsed.args[0].length + 2;

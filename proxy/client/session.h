@@ -43,6 +43,7 @@ namespace weir {
 
 struct ChainWalk;
 struct Detour;
+struct FannedRun;
 class LinkGroup;
 class RoutingTable;
 struct LinkKey;
@@ -203,7 +204,7 @@ class Session final : public StreamOwner, public TurnEnd, public RequestOwner, p
   void Advance();
   void ReportDone(const Request& request);
   bool SendScriptAgain(Request& request);
-  void CheckOutput(Request& request);
+  void CheckOutput(Link* of_reply);
   void CloseForOutput();
   void HoldBytes(size_t more);
   // Others may wait that long behind a reply whose client does not read at all.
@@ -240,6 +241,22 @@ class Session final : public StreamOwner, public TurnEnd, public RequestOwner, p
   void FinishParts(Request& whole);
   void ForgetParts(Request& whole);
 
+  // fanned_replies.cc: pipelines of like requests for several nodes.
+  Request* MakeBranch(Request* whole, uint32_t number);
+  Request* SplitOff(Request& branch, uint32_t n);
+  void DetachBranch(Request& branch);
+  void EndBranch(Request& branch);
+  void ForgetFanned(Request& whole);
+  void OnBranchReply(Request& branch, Chunk* chunk, std::string_view bytes, uint32_t frames,
+                     bool error);
+  void FailBranch(Request& branch, uint32_t n, std::string_view line);
+  void RerouteFromBranch(Request& branch, std::string_view line);
+  void HandBackBranch(Request& branch, std::string_view line);
+  void SettleFanned(Request& whole, bool in_part);
+  void SayFanned(Request& whole);
+  bool SayOne(FannedRun& run);
+  void SayCopied(FannedRun& run);
+
   // reroute.cc: requests of a cluster that are sent again.
   bool TakeRefusal(Request& request, std::string_view line, std::string* instead);
   bool TakeOwnRefusal(Request& request, std::string_view line, std::string* instead);
@@ -250,7 +267,7 @@ class Session final : public StreamOwner, public TurnEnd, public RequestOwner, p
   bool SendOwnDetour(Detour& detour, NodeIndex node);
   void PutOff(Detour& detour);
   void GiveUp(Detour& detour);
-  void NoteOvertaken(const Request& by);
+  void NoteOvertaken(int32_t slot, bool retryable);
   void JoinRoute(Request& request, Link* link);
   void LeaveRoute(Request& request);
   LinkGroup* GroupAt(NodeIndex node);
