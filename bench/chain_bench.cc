@@ -12,62 +12,15 @@
 #include <utility>
 #include <vector>
 
+#include "bench/bench_host.h"
 #include "plugins/chain.h"
 #include "plugins/histogram.h"
-#include "plugins/host.h"
 #include "plugins/registry.h"
 #include "proxy/metrics_page.h"
 #include "routing/command_class.h"
 
 namespace weir {
 namespace {
-
-// Lends names and takes sources; no plugin measured here asks for more.
-class BenchHost final : public Host {
- public:
-  int worker() const override { return 0; }
-  uint64_t NowNs() override { return 0; }
-  int upstreams() const override { return 1; }
-  const std::string& UpstreamName(int) const override { return name_; }
-  std::unique_ptr<HostTimer> After(uint64_t, std::function<void()>) override { return nullptr; }
-  void Call(int, std::string_view, std::string, std::function<void(std::string_view)>) override {}
-  void Log(std::string_view, std::string_view) override {}
-  size_t TakeSessionSlot() override { return 0; }
-  void AddMetrics(std::shared_ptr<MetricsSource> source) override {
-    sources.push_back(std::move(source));
-  }
-  std::shared_ptr<void> Share(std::string_view,
-                              const std::function<std::shared_ptr<void>()>& make) override {
-    return make();
-  }
-
-  std::vector<std::shared_ptr<MetricsSource>> sources;
-
- private:
-  const std::string name_ = "default";
-};
-
-// One client of any kind.
-class BenchClient final : public SessionView {
- public:
-  uint64_t id() const override { return 1; }
-  std::string_view user() const override { return "default"; }
-  std::string_view client_name() const override { return ""; }
-  std::string address() const override { return "127.0.0.1:50312"; }
-  std::string_view listener() const override { return "127.0.0.1:6380"; }
-  int db() const override { return 0; }
-  int protocol_version() const override { return 2; }
-  bool in_transaction() const override { return false; }
-  uint64_t& word(size_t) override { return word_; }
-
- private:
-  uint64_t word_ = 0;
-};
-
-const RoutingTable& Routing() {
-  static const auto table = RoutingTable::Make(CommandTable::BuiltIn(), CommandPolicy());
-  return *table;
-}
 
 Chain MetricsChain(BenchHost& host) {
   return BuildChain({{"metrics", true, "", {}}}, host).value();

@@ -7,52 +7,14 @@
 #include <string>
 #include <vector>
 
+#include "bench/bench_host.h"
 #include "plugins/chain.h"
-#include "plugins/host.h"
 #include "plugins/limit_table.h"
 #include "plugins/registry.h"
 #include "routing/command_class.h"
 
 namespace weir {
 namespace {
-
-class BenchHost final : public Host {
- public:
-  int worker() const override { return 0; }
-  uint64_t NowNs() override { return now_ns_ += 20; }
-  int upstreams() const override { return 1; }
-  const std::string& UpstreamName(int) const override { return name_; }
-  std::unique_ptr<HostTimer> After(uint64_t, std::function<void()>) override { return nullptr; }
-  void Call(int, std::string_view, std::string, std::function<void(std::string_view)>) override {}
-  void Log(std::string_view, std::string_view) override {}
-  size_t TakeSessionSlot() override { return 0; }
-  void AddMetrics(std::shared_ptr<MetricsSource> source) override { source_ = std::move(source); }
-  std::shared_ptr<void> Share(std::string_view,
-                              const std::function<std::shared_ptr<void>()>& make) override {
-    return make();
-  }
-
- private:
-  const std::string name_ = "default";
-  uint64_t now_ns_ = 1'000'000'000;
-  std::shared_ptr<MetricsSource> source_;
-};
-
-class BenchClient final : public SessionView {
- public:
-  uint64_t id() const override { return 1; }
-  std::string_view user() const override { return "default"; }
-  std::string_view client_name() const override { return ""; }
-  std::string address() const override { return "127.0.0.1:50312"; }
-  std::string_view listener() const override { return "127.0.0.1:6380"; }
-  int db() const override { return 0; }
-  int protocol_version() const override { return 2; }
-  bool in_transaction() const override { return false; }
-  uint64_t& word(size_t) override { return word_; }
-
- private:
-  uint64_t word_ = 0;
-};
 
 class BenchRequest final : public RequestView {
  public:
@@ -64,11 +26,6 @@ class BenchRequest final : public RequestView {
   void Rewrite(std::vector<std::string>) override {}
   Hold MakeHold(uint64_t) override { return {nullptr, 0}; }
 };
-
-const RoutingTable& Routing() {
-  static const auto table = RoutingTable::Make(CommandTable::BuiltIn(), CommandPolicy());
-  return *table;
-}
 
 ConfigNode Text(const std::string& text) {
   ConfigNode node;

@@ -15,6 +15,7 @@ The goal for transactions: weir takes, beyond the floor, at most 1.2 times what 
 import argparse
 import os
 import statistics
+import subprocess
 import time
 
 from clients import Crowd, connect, request
@@ -34,47 +35,26 @@ def for_floor(script):
 
 
 class Script:
-    """Clients that go through a script again and again, `times` altogether."""
+    """Clients that go through a script again and again; see script_load.cc."""
 
-    def __init__(self, port, clients, script):
-        self.crowd = Crowd()
-        self.script = script
-        self.at = {}
-        for _ in range(clients):
-            s = connect(port)
-            self.crowd.add(s)
-            self.at[s] = (0, b"")
+    def __init__(self, port, clients, script, times):
+        words = [word for step in script for word in step]
+        self.process = subprocess.Popen(
+            ["taskset", "-c", LOAD_CPU, f"{BUILD}/bench/weir_script_load", str(port), str(clients), str(times), *words],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.expect(b"ready")
 
-    def run(self, times):
-        left, ended = times, 0
+    def expect(self, line):
+        if (said := self.process.stdout.readline().strip()) != line:
+            raise SystemExit(f"script_load said {said} for {line}")
 
-        def say(s):
-            nonlocal left
-            step, _ = self.at[s]
-            if step == 0:
-                if left == 0:
-                    return
-                left -= 1
-            s.sendall(self.script[step][0])
-
-        def hear(s, data):
-            nonlocal ended
-            step, heard = self.at[s]
-            heard += data
-            expected = self.script[step][1]
-            if len(heard) < len(expected):
-                self.at[s] = (step, heard)
-                return
-            if heard != expected:
-                raise SystemExit(f"{heard} for {self.script[step][0]}")
-            step = (step + 1) % len(self.script)
-            ended += step == 0
-            self.at[s] = (step, b"")
-            say(s)
-
-        for s in self.at:
-            say(s)
-        self.crowd.run_until(lambda: ended == times, hear)
+    def measure(self, of, n):
+        before = cpu_s(of.pid)
+        self.process.stdin.write(b"go\n")
+        self.process.stdin.flush()
+        took_s = float(self.process.stdout.readline())
+        self.process.wait()
+        return (cpu_s(of.pid) - before) / n * 1e6, n / took_s
 
 
 class Queue:
@@ -127,15 +107,13 @@ class Queue:
         produce()
         self.crowd.run_until(lambda: popped == elements, hear)
 
-
-def measure(process, load, n):
-    """One run: CPU microseconds by unit of work, and units a second."""
-    load.run(n // 10)  # connections are made, links are opened
-    before, start = cpu_s(process.pid), time.monotonic()
-    load.run(n)
-    figures = (cpu_s(process.pid) - before) / n * 1e6, n / (time.monotonic() - start)
-    load.crowd.close()
-    return figures
+    def measure(self, of, n):
+        self.run(n // 10)  # connections are made, links are opened
+        before, start = cpu_s(of.pid), time.monotonic()
+        self.run(n)
+        figures = (cpu_s(of.pid) - before) / n * 1e6, n / (time.monotonic() - start)
+        self.crowd.close()
+        return figures
 
 
 def compare(rounds, targets, loads, n):
@@ -143,7 +121,7 @@ def compare(rounds, targets, loads, n):
     for _ in range(rounds):
         for name, make in loads.items():
             port, process = targets[name]
-            samples[name].append(measure(process, make(port), n))
+            samples[name].append(make(port).measure(process, n))
     return {name: [statistics.median(column) for column in zip(*rows)] for name, rows in samples.items()}
 
 
@@ -152,7 +130,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--clients", type=int, default=50)
     parser.add_argument("--work", default="pipeline,steps,waiting,ready")
-    parser.add_argument("--number", type=int, default=20_000, help="transactions or elements a run")
+    parser.add_argument("--number", type=int, default=50_000, help="transactions or elements a run")
     a = parser.parse_args()
     os.sched_setaffinity(0, {int(LOAD_CPU)})
     with Stage() as stage:
@@ -164,7 +142,7 @@ def main():
         for work in a.work.split(","):
             if work in ("pipeline", "steps"):
                 script = PIPELINE if work == "pipeline" else STEPS
-                loads = {name: lambda port, s=s: Script(port, a.clients, s)
+                loads = {name: lambda port, s=s: Script(port, a.clients, s, a.number)
                          for name, s in (("direct", script), ("floor", for_floor(script)), ("weir", script))}
             else:
                 ahead = a.clients // 2 if work == "waiting" else 20 * a.clients

@@ -43,15 +43,14 @@ const std::string& SetRequest() {
   return request;
 }
 
-void FinishPerFrame(benchmark::State& state) {
-  state.SetItemsProcessed(static_cast<int64_t>(state.iterations() * kPipeline));
+void FinishPerFrame(benchmark::State& state, size_t frames = kPipeline) {
+  state.SetItemsProcessed(static_cast<int64_t>(state.iterations() * frames));
   state.counters["per_frame"] =
-      benchmark::Counter(static_cast<double>(state.iterations() * kPipeline),
+      benchmark::Counter(static_cast<double>(state.iterations() * frames),
                          benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
 }
 
-void ParsePipeline(benchmark::State& state, const std::string& request) {
-  const std::string pipeline = Repeated(request);
+void ParseAll(benchmark::State& state, const std::string& pipeline, size_t requests) {
   RequestParser parser({});
   ParseState parse_state;
   for ([[maybe_unused]] auto _ : state) {
@@ -63,7 +62,11 @@ void ParsePipeline(benchmark::State& state, const std::string& request) {
     }
     if (!rest.empty()) return state.SkipWithError("the pipeline was not parsed to its end");
   }
-  FinishPerFrame(state);
+  FinishPerFrame(state, requests);
+}
+
+void ParsePipeline(benchmark::State& state, const std::string& request) {
+  ParseAll(state, Repeated(request), kPipeline);
 }
 
 void BM_ParseSet64(benchmark::State& state) { ParsePipeline(state, SetRequest()); }
@@ -114,19 +117,7 @@ void BM_ParseSetMixedLengths(benchmark::State& state) {
     const std::string key((random >> 8) % 30 + 1, 'k');
     AppendRequest(&pipeline, {"SET", key, std::string((random >> 16) % 300, 'v')});
   }
-  RequestParser parser({});
-  ParseState parse_state;
-  for ([[maybe_unused]] auto _ : state) {
-    std::string_view rest = pipeline;
-    ParsedRequest parsed;
-    while (parser.Parse(&parse_state, rest, &parsed) == ParseStatus::kRequest) {
-      benchmark::DoNotOptimize(parsed.args[0]);
-      rest.remove_prefix(parsed.consumed);
-    }
-  }
-  state.counters["per_frame"] =
-      benchmark::Counter(static_cast<double>(state.iterations() * 64 * kPipeline),
-                         benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
+  ParseAll(state, pipeline, 64 * kPipeline);
 }
 BENCHMARK(BM_ParseSetMixedLengths);
 

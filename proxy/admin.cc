@@ -65,6 +65,14 @@ struct Admin::Callbacks {
     delete static_cast<Exchange*>(std::exchange(*exchange, nullptr));
   }
 
+  static void OnConnection(void* admin, MHD_Connection* connection, void** /*context*/,
+                           MHD_ConnectionNotificationCode what) {
+    Admin& self = *static_cast<Admin*>(admin);
+    const int fd =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+    what == MHD_CONNECTION_NOTIFY_STARTED ? self.deadlines_.Begin(fd) : self.deadlines_.End(fd);
+  }
+
   // Leaves paths and queries as they were sent: "/readyz%00" is not "/readyz".
   static size_t OnEscaped(void* /*admin*/, MHD_Connection* /*connection*/, char* text) {
     return std::strlen(text);
@@ -117,6 +125,7 @@ absl::Status Admin::Serve() {
                              MHD_OPTION_CONNECTION_LIMIT, limits_.connections_max,              //
                              MHD_OPTION_CONNECTION_TIMEOUT, limits_.idle_timeout_s,             //
                              MHD_OPTION_CONNECTION_MEMORY_LIMIT, limits_.connection_bytes_max,  //
+                             MHD_OPTION_NOTIFY_CONNECTION, &Callbacks::OnConnection, this,      //
                              MHD_OPTION_NOTIFY_COMPLETED, &Callbacks::OnEnd, nullptr,           //
                              MHD_OPTION_UNESCAPE_CALLBACK, &Callbacks::OnEscaped, nullptr,      //
                              MHD_OPTION_END);

@@ -6,11 +6,12 @@
 //   GET /         what there is
 //
 // It has a thread of its own, libmicrohttpd's, so that a scrape takes nothing from a worker and a
-// worker that hangs can still be told of. A connection carries one request: nobody holds a place
-// that he does not use.
+// worker that hangs can still be told of. A connection carries one request and has its time:
+// nobody holds a place that he does not use.
 #ifndef WEIR_PROXY_ADMIN_H_
 #define WEIR_PROXY_ADMIN_H_
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -20,6 +21,7 @@
 
 #include "absl/status/statusor.h"
 #include "plugins/metrics_source.h"
+#include "proxy/exchange_deadlines.h"
 
 struct MHD_Daemon;
 
@@ -43,6 +45,7 @@ class AdminSource {
 struct AdminLimits {
   unsigned connections_max = 64;            // more wait in the kernel's queue
   unsigned idle_timeout_s = 10;             // without a byte in either direction: closed
+  unsigned exchange_max_s = 15;             // from the connection to the reply's end: closed
   size_t connection_bytes_max = 16 * 1024;  // a request's head and its reply's; longer: 414 or 431
   size_t body_bytes_max = 64 * 1024;        // of a request, which is thrown away; longer: closed
 };
@@ -66,7 +69,8 @@ class Admin {
  private:
   struct Callbacks;  // what libmicrohttpd calls
 
-  Admin(AdminSource* source, const AdminLimits& limits) : source_(source), limits_(limits) {}
+  Admin(AdminSource* source, const AdminLimits& limits)
+      : source_(source), limits_(limits), deadlines_(std::chrono::seconds(limits.exchange_max_s)) {}
   absl::Status Listen(std::string_view address);
   absl::Status Serve();
 
@@ -74,6 +78,7 @@ class Admin {
   const AdminLimits limits_;
   int listen_fd_ = -1;  // until the daemon owns it
   std::string address_;
+  ExchangeDeadlines deadlines_;
   MHD_Daemon* daemon_ = nullptr;  // owned
 };
 

@@ -87,6 +87,7 @@ struct LimitsConfig {
   int64_t pipeline_depth_max = 4096;           // requests of one client without a reply yet
   int64_t request_buffer_bytes_max = 1 << 20;  // larger requests stream over their own link
   int64_t client_output_buffer_bytes_max = 64 << 20;      // replies that one client has not read
+  int64_t client_names_bytes_max = 16 << 20;              // of one worker's clients together
   int64_t client_subscriptions_max = 1000000;             // channels and patterns of one client
   int64_t subscriber_output_buffer_bytes_max = 32 << 20;  // messages that one has not read
   int64_t subscriber_output_buffer_soft_bytes_max = 8 << 20;  // for longer than the next line

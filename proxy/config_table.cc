@@ -165,6 +165,11 @@ constexpr ConfigKey kLimits[] = {
      "A larger request is not collected but streamed over a link of its own.", 4096, kGiB},
     {"client_output_buffer_bytes_max", FieldOf<&LimitsConfig::client_output_buffer_bytes_max>(),
      "Replies that one client has not read yet; beyond, it is closed.", 65536, kTiB},
+    {"client_names_bytes_max", FieldOf<&LimitsConfig::client_names_bytes_max>(),
+     "What the names of one worker's clients may take together (CLIENT SETNAME, CLIENT SETINFO); "
+     "one "
+     "more gets an error.",
+     64, kTiB},
     {"client_subscriptions_max", FieldOf<&LimitsConfig::client_subscriptions_max>(),
      "Channels and patterns that one client may subscribe to; one more gets an error.", 1,
      100000000},

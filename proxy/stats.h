@@ -32,6 +32,8 @@ struct WorkerStats {
   Counter links_busy;                        // links set aside because of a busy script
   Counter links_fenced;                      // links set aside for one slow reader
   Counter pinned_refused;                    // pinned_connections_max
+  Counter client_names_refused;              // client_names_bytes_max
+  Gauge client_name_bytes;                   // of the names that clients chose
   Gauge pinned_transaction;  // clients with a connection of their own now, by reason
   Gauge pinned_watch;
   Gauge pinned_blocked;

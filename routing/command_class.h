@@ -43,6 +43,7 @@ enum class PinEffect : uint8_t {
   kPause,     // CLIENT PAUSE: nothing, but others may have to wait
   kStream,    // SYNC: from here on the connection carries a stream, no requests and replies
   kOther,     // something else that only the end of the connection undoes
+  kUnknown,   // nobody knows: no table has the command, but Redis may (rename-command)
 };
 
 // What a command has to do with the text of a script.

@@ -130,13 +130,13 @@ std::string_view Why(const Plan& plan, const Topology& topology) {
     case PlanKind::kScan:
       return "the nodes are scanned one after the other; the cursor says how far";
     case PlanKind::kPinned:
-      return plan.entry->why;
+      if (plan.entry != nullptr) return plan.entry->why;
+      return "weir does not know the command, so it may leave anything on its connection";
     case PlanKind::kLocal:
     case PlanKind::kSubscribe:
     case PlanKind::kSingle:
       break;
   }
-  if (plan.entry == nullptr) return "weir does not know the command, so Redis says what it is";
   if (plan.kind != PlanKind::kSingle || topology.is_single()) return plan.entry->why;
   if (topology.is_replicated()) return "this node is the primary";
   return plan.slot == kNoSlot ? "it has no key, so any primary will do"
@@ -149,6 +149,13 @@ std::string_view PlanKindName(PlanKind kind) {
   constexpr std::string_view kNames[] = {"single", "split",  "broadcast", "scan",
                                          "local",  "pinned", "subscribe", "reject"};
   return kNames[static_cast<size_t>(kind)];
+}
+
+Plan MakeUnknownPlan(const Topology& topology) {
+  if (topology.is_single()) return {.kind = PlanKind::kPinned, .node = 0, .reason = {}};
+  Plan plan = MakeClusterPlan(nullptr, topology, absl::Span<const std::string_view>());
+  if (plan.kind == PlanKind::kSingle) plan.kind = PlanKind::kPinned;
+  return plan;
 }
 
 Plan MakeUnsharedPlan(const CommandEntry& entry, const Topology& topology, const ArgList& args) {

@@ -39,16 +39,19 @@ struct Plan {
   std::string_view reason;              // kReject: the error line for ReplyWriter::Error
 };
 
-// The two rare cases of MakePlan: a command that is not kShared; an upstream of several nodes.
+// The rare cases of MakePlan: a command that no table has, which may leave anything on its
+// connection; one that is not kShared; an upstream of several nodes.
+Plan MakeUnknownPlan(const Topology& topology);
 Plan MakeUnsharedPlan(const CommandEntry& entry, const Topology& topology, const ArgList& args);
 Plan MakeClusterPlan(const CommandEntry* entry, const Topology& topology, const ArgList& args);
 
 // HOT. REQUIRES: args is not empty. With a single node no key is looked at.
 inline Plan MakePlan(const RoutingTable& routing, const Topology& topology, const ArgList& args) {
   const CommandEntry* entry = routing.Resolve(args);
-  if (entry != nullptr && entry->handling != Handling::kShared) [[unlikely]] {
+  if (entry == nullptr) [[unlikely]]
+    return MakeUnknownPlan(topology);
+  if (entry->handling != Handling::kShared) [[unlikely]]
     return MakeUnsharedPlan(*entry, topology, args);
-  }
   if (!topology.is_single()) [[unlikely]]
     return MakeClusterPlan(entry, topology, args);
   return {.kind = PlanKind::kSingle, .node = 0, .slot = kNoSlot, .entry = entry, .reason = {}};

@@ -70,6 +70,10 @@ class Link final : private StreamOwner, private TurnEnd {
 
   const LinkKey& key() const { return key_; }
   const NodeState& node() const { return *node_; }
+  // Whether `n` requests can be sent now that must not be torn apart: see whole_transaction.cc.
+  bool TakesTransaction(uint32_t n) const {
+    return introduced() && room() >= n && !node_->refuses_exec && !retiring_;
+  }
   State state() const { return state_; }
   bool idle() const { return head_ == nullptr; }
   uint64_t in_flight() const { return in_flight_; }
@@ -201,6 +205,7 @@ class Link final : private StreamOwner, private TurnEnd {
   void Consume(Chunk* chunk, std::string_view data);
   void TakeFrame(Chunk* chunk, std::string_view frame);
   void Deliver(Request* request, Chunk* chunk, std::string_view bytes, uint32_t frames, bool error);
+  void TakeTransactionReply(InTransaction place, bool error, std::string_view bytes);
   bool IsOnTheWire(const Request& request) const;
   bool IsPush(std::string_view frame) const;
   void BreakUnasked();
@@ -214,6 +219,7 @@ class Link final : private StreamOwner, private TurnEnd {
   // link_recovery.cc: what happens when time runs out or the connection breaks.
   void OnTimer();
   void ArmTimer();
+  void StartTimer(uint64_t delay_ms);
   uint64_t NextWakeMs() const;
   void ExpireRequests();
   void ExpireWaiting();
@@ -223,6 +229,8 @@ class Link final : private StreamOwner, private TurnEnd {
   void FailWaiting(std::string_view line);
   bool HandBack(Request* request, std::string_view line);
   bool KeepAfterBreak(Request* request, bool write_behind, std::string_view unknown_line);
+  std::vector<bool> IntactTransactions(const std::vector<Request*>& queue) const;
+  bool KeepTransaction(Request* request, bool intact, std::string_view unknown_line);
   void EnterBackoff(std::string_view cause);
 
   LoopContext* const context_;
@@ -246,6 +254,7 @@ class Link final : private StreamOwner, private TurnEnd {
   bool retiring_ = false;
   bool monitors_ = false;  // frames must be looked at one by one
   bool subscribes_ = false;
+  bool in_transaction_ = false;  // the node has accepted the MULTI of a whole transaction
   bool tunnel_ = false;
   bool proved_ = false;  // this connection has brought bytes
   bool heard_ = false;   // a reply was read in this turn
@@ -265,6 +274,7 @@ class Link final : private StreamOwner, private TurnEnd {
   uint64_t last_used_ms_ = 0;
   uint64_t last_read_ms_ = 0;
   uint64_t round_trip_ns_ = 0;      // the shortest of late, from a write to its replies' read
+  uint64_t timer_due_ms_ = 0;
   uint64_t phase_deadline_ms_ = 0;  // of connecting, of the handshake; kBackoff: try again
 
   SliceQueue out_;

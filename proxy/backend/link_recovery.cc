@@ -4,6 +4,7 @@
 //                              was sent behind it: then the order would change
 //   sent, anything else        its fate is unknown: an error says so
 //   not or only partly sent    cannot have run: sent on the next connection
+//   a transaction sent whole   has one fate: sent on the next connection if no byte was written
 //   reply partly passed on     nothing can mend it: its client is closed (by its owner)
 #include <algorithm>
 
@@ -19,6 +20,8 @@ namespace {
 constexpr uint8_t kTriesMax = 3;
 // How often is looked whether the script has ended that keeps the node from its handshake.
 constexpr uint64_t kScriptLookMs = 50;
+// A timer that comes later than that was held up together with everything else.
+constexpr uint64_t kLateMs = 50;
 
 // How many whole requests stand in the first `limit` bytes of `wire`, at most `max`; `*bytes` is
 // what they take.
@@ -72,13 +75,19 @@ void Link::ArmTimer() {
     return;
   }
   const uint64_t now_ms = context_->NowMs();
+  StartTimer(wake_ms > now_ms ? wake_ms - now_ms : 1);
+}
+
+void Link::StartTimer(uint64_t delay_ms) {
+  timer_due_ms_ = context_->NowMs() + delay_ms;
   uv_timer_start(
-      &timer_, [](uv_timer_t* timer) { static_cast<Link*>(timer->data)->OnTimer(); },
-      wake_ms > now_ms ? wake_ms - now_ms : 1, 0);
+      &timer_, [](uv_timer_t* timer) { static_cast<Link*>(timer->data)->OnTimer(); }, delay_ms, 0);
 }
 
 void Link::OnTimer() {
   const uint64_t now_ms = context_->NowMs();
+  // The process stood still, and timers come before events: what is there already is read first.
+  if (now_ms >= timer_due_ms_ + kLateMs) return StartTimer(1);
   const bool phase_over = now_ms >= phase_deadline_ms_;
   if (state_ == State::kConnecting && phase_over) {
     dial_.Forget();
@@ -257,11 +266,15 @@ void Link::ResolveInFlight(std::string_view cause) {
   head_ = tail_ = unsent_ = expire_from_ = nullptr;
   in_flight_ = 0;
   offline_bytes_ = 0;
+  const std::vector<bool> intact = IntactTransactions(queue);
   for (size_t i = 0; i < queue.size(); ++i) {
     Request* r = queue[i];
     r->link_next = nullptr;
     if (none_ran && r->use != ReplyUse::kHandshake && r->sent) r->retryable = !r->wire.empty();
-    if (KeepAfterBreak(r, write_behind[i] && !none_ran, unknown_line)) {
+    const bool keep = r->in_transaction == InTransaction::kNone
+                          ? KeepAfterBreak(r, write_behind[i] && !none_ran, unknown_line)
+                          : KeepTransaction(r, intact[i], unknown_line);
+    if (keep) {
       if (refused_.empty() && HandBack(r, broke_line)) continue;
       Append(r);
       offline_bytes_ += r->wire.size();
@@ -270,6 +283,36 @@ void Link::ResolveInFlight(std::string_view cause) {
       context_->requests.ReleaseIfUnused(r);
     }
   }
+}
+
+// Of each request, whether it belongs to a transaction of which the node can know nothing: all of
+// it is there, is waited for, and was not written.
+std::vector<bool> Link::IntactTransactions(const std::vector<Request*>& queue) const {
+  std::vector<bool> intact(queue.size());
+  bool whole = false;
+  for (size_t i = queue.size(); i-- > 0;) {
+    const Request& r = *queue[i];
+    if (r.in_transaction == InTransaction::kLast) whole = true;
+    whole = whole && r.owner != nullptr && !IsOnTheWire(r);
+    if (r.in_transaction != InTransaction::kFirst) continue;
+    for (size_t j = i; whole; ++j) {
+      intact[j] = true;
+      if (queue[j]->in_transaction == InTransaction::kLast) break;
+    }
+  }
+  return intact;
+}
+
+bool Link::KeepTransaction(Request* r, bool intact, std::string_view unknown_line) {
+  if (r->owner == nullptr) return false;
+  if (!intact || retiring_) {
+    context_->stats.requests_unknown.Add(r->remaining());
+    Fail(r, unknown_line);
+    return false;
+  }
+  r->sent_ns = context_->NowNs();
+  r->end_offset = 0;
+  return true;
 }
 
 // True if the rest of the run is to be sent again; else it was answered.

@@ -186,9 +186,22 @@ void Link::Deliver(Request* request, Chunk* chunk, std::string_view bytes, uint3
     PopHead();
     return OnHandshakeReply(error, line);
   }
+  const InTransaction place = request->in_transaction;
   if (request->owner != nullptr) request->owner->OnReply(*request, chunk, bytes, frames, error);
   if (request->remaining() == 0) PopHead();
+  if (place != InTransaction::kNone) [[unlikely]]
+    TakeTransactionReply(place, error, bytes);
   if (!waiting_.empty() && !full()) OfferRoom();
+}
+
+// Whatever EXEC says ends a transaction, unless the node does not know it by that name. Then all
+// that comes behind would be queued, and its replies be wrong.
+void Link::TakeTransactionReply(InTransaction place, bool error, std::string_view bytes) {
+  if (place == InTransaction::kFirst) in_transaction_ = !error;
+  if (place != InTransaction::kLast || !std::exchange(in_transaction_, false)) return;
+  if (!error || bytes.starts_with("-EXECABORT ")) return;
+  node_->refuses_exec = true;
+  Break("the server does not know EXEC");
 }
 
 // Takes the head out of the queue and frees it if its owner is through with it.

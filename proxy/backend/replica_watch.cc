@@ -13,13 +13,7 @@ namespace weir {
 
 ReplicaWatch::ReplicaWatch(LoopContext* context, Upstream* upstream, OnTopology on_topology,
                            OnNode on_node, OnRound on_round)
-    : context_(context),
-      upstream_(upstream),
-      on_topology_(std::move(on_topology)),
-      on_node_(std::move(on_node)),
-      on_round_(std::move(on_round)) {
-  uv_timer_init(context->loop, &timer_);
-  timer_.data = this;
+    : Watch(context, upstream, std::move(on_topology), std::move(on_node), std::move(on_round)) {
   for (const UpstreamUrl::Endpoint& endpoint : upstream->url().endpoints) {
     members_.push_back({.address = {.host = endpoint.host, .port = endpoint.port}});
   }
@@ -27,17 +21,6 @@ ReplicaWatch::ReplicaWatch(LoopContext* context, Upstream* upstream, OnTopology 
 }
 
 ReplicaWatch::~ReplicaWatch() = default;
-
-void ReplicaWatch::Stop() {
-  stopped_ = true;
-  uv_close(reinterpret_cast<uv_handle_t*>(&timer_), nullptr);
-}
-
-void ReplicaWatch::Arm(uint64_t delay_ms) {
-  uv_timer_start(
-      &timer_, [](uv_timer_t* timer) { static_cast<ReplicaWatch*>(timer->data)->OnTimer(); },
-      delay_ms, 0);
-}
 
 void ReplicaWatch::OnTimer() { open_ ? End() : Begin(); }
 

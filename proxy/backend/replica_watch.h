@@ -27,37 +27,25 @@ class ReplicaWatch final : public Watch {
   ~ReplicaWatch() override;
 
   void Refresh() override;
-  void Stop() override;
-  bool known() const override { return known_ != nullptr; }
 
  private:
   static constexpr uint64_t kPauseMs = 20;
   static constexpr uint64_t kUnsureMs = 100;
   static constexpr uint64_t kRoundMs = 1000;
 
-  void Arm(uint64_t delay_ms);
-  void OnTimer();
+  void OnTimer() override;
   void Begin();
   void Ask(size_t member);
   void OnRole(size_t member, std::string_view reply);
   void End();
 
-  LoopContext* const context_;
-  Upstream* const upstream_;
-  const OnTopology on_topology_;
-  const OnNode on_node_;
-  const OnRound on_round_;
   std::vector<ReplicaSetMember> members_;  // what each said in this round
   std::vector<bool> asked_;                // and has not answered, in this round or an earlier one
   std::vector<bool> answered_;             // in this round
-  std::shared_ptr<const Topology> known_;  // null: none yet
-  uint64_t versions_ = 0;
   uint64_t round_ = 0;
   uint64_t ended_ms_ = 0;
   bool open_ = false;
   bool again_ = false;
-  bool stopped_ = false;
-  uv_timer_t timer_;
 };
 
 }  // namespace weir

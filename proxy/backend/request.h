@@ -33,6 +33,15 @@ enum class ReplyUse : uint8_t {
   kHandshake,  // the link's own
 };
 
+// A transaction that travels whole on a shared link: its runs stand side by side in the link's queue
+// and share one fate when the connection breaks.
+enum class InTransaction : uint8_t {
+  kNone,
+  kFirst,  // MULTI
+  kPart,
+  kLast,  // EXEC
+};
+
 // What only some requests carry; each owner derives its own kind.
 struct RequestExtra {
   virtual ~RequestExtra() = default;
@@ -56,6 +65,7 @@ struct Request {
   uint32_t replies_before = 0;  // of those, answered before `wire` was last cut
   uint32_t errors = 0;          // error replies among them
   ReplyUse use = ReplyUse::kForward;
+  InTransaction in_transaction = InTransaction::kNone;
   uint8_t tries = 0;         // how often it was sent again
   bool retryable = false;    // changes nothing: may be sent again when its fate is unknown
   bool keeps_wire = false;   // its bytes are kept until it is answered

@@ -15,17 +15,9 @@ namespace weir {
 SentinelWatch::SentinelWatch(LoopContext* context, Upstream* upstream,
                              const AddressMap* address_map, OnTopology on_topology, OnNode on_node,
                              OnRound on_round)
-    : context_(context),
-      upstream_(upstream),
-      address_map_(address_map),
-      on_topology_(std::move(on_topology)),
-      on_node_(std::move(on_node)),
-      on_round_(std::move(on_round)) {
-  uv_timer_init(context->loop, &timer_);
-  timer_.data = this;
-  uv_timer_start(
-      &timer_, [](uv_timer_t* timer) { static_cast<SentinelWatch*>(timer->data)->OnTick(); },
-      kTickMs, kTickMs);
+    : Watch(context, upstream, std::move(on_topology), std::move(on_node), std::move(on_round)),
+      address_map_(address_map) {
+  Arm(kTickMs, kTickMs);
   for (const UpstreamUrl::Endpoint& endpoint : upstream->url().endpoints) {
     AddPeer({.host = endpoint.host, .port = endpoint.port});
   }
@@ -34,8 +26,7 @@ SentinelWatch::SentinelWatch(LoopContext* context, Upstream* upstream,
 SentinelWatch::~SentinelWatch() = default;
 
 void SentinelWatch::Stop() {
-  stopped_ = true;
-  uv_close(reinterpret_cast<uv_handle_t*>(&timer_), nullptr);
+  Watch::Stop();
   for (const auto& peer : peers_) peer->Close();
 }
 
@@ -65,7 +56,7 @@ void SentinelWatch::Refresh() {
   }
 }
 
-void SentinelWatch::OnTick() {
+void SentinelWatch::OnTimer() {
   const uint64_t now_ms = context_->NowMs();
   for (const auto& peer : peers_) peer->OnTick(now_ms);
   std::erase_if(peers_, [](const auto& peer) { return peer->closed() && peer->gone(); });

@@ -37,7 +37,6 @@ class SentinelWatch final : public Watch {
 
   void Refresh() override;
   void Stop() override;
-  bool known() const override { return known_ != nullptr; }
 
  private:
   static constexpr uint64_t kTickMs = 50;
@@ -45,7 +44,7 @@ class SentinelWatch final : public Watch {
   static constexpr uint64_t kUnsureMs = 100;  // until the next one where nothing was believed
   static constexpr uint64_t kRoundMs = 1000;
 
-  void OnTick();
+  void OnTimer() override;
   void Begin();
   void Evaluate(bool late);
   void Confirm(const SentinelView& view);
@@ -56,25 +55,16 @@ class SentinelWatch final : public Watch {
   void OnNews(std::string_view channel, std::string_view message);
   size_t Listening() const;
 
-  LoopContext* const context_;
-  Upstream* const upstream_;
   const AddressMap* const address_map_;
-  const OnTopology on_topology_;
-  const OnNode on_node_;
-  const OnRound on_round_;
   std::vector<std::unique_ptr<SentinelPeer>> peers_;
-  std::shared_ptr<const Topology> known_;  // null: none yet
-  std::optional<HostPort> expected_;       // the primary that +switch-master has named
-  uint64_t epoch_ = 0;                     // of what is known
-  uint64_t versions_ = 0;
+  std::optional<HostPort> expected_;  // the primary that +switch-master has named
+  uint64_t epoch_ = 0;                // of what is known
   uint64_t round_ = 0;
   uint64_t began_ms_ = 0;    // the round
   uint64_t due_ms_ = 0;      // the next one; 0: only when it is wanted
   bool open_ = false;        // a round is under way
   bool confirming_ = false;  // and waits for the primary's ROLE
   bool again_ = false;       // wanted while a round was open
-  bool stopped_ = false;
-  uv_timer_t timer_;
 };
 
 }  // namespace weir

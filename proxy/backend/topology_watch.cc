@@ -31,22 +31,10 @@ size_t CountServed(const Topology& topology) {
 TopologyWatch::TopologyWatch(LoopContext* context, Upstream* upstream,
                              const AddressMap* address_map, OnTopology on_topology, OnNode on_node,
                              OnRound on_round)
-    : context_(context),
-      upstream_(upstream),
-      address_map_(address_map),
-      on_topology_(std::move(on_topology)),
-      on_node_(std::move(on_node)),
-      on_round_(std::move(on_round)) {
-  uv_timer_init(context->loop, &timer_);
-  timer_.data = this;
-}
+    : Watch(context, upstream, std::move(on_topology), std::move(on_node), std::move(on_round)),
+      address_map_(address_map) {}
 
 TopologyWatch::~TopologyWatch() = default;
-
-void TopologyWatch::Stop() {
-  stopped_ = true;
-  uv_close(reinterpret_cast<uv_handle_t*>(&timer_), nullptr);
-}
 
 void TopologyWatch::Refresh() {
   if (stopped_) return;
@@ -57,12 +45,6 @@ void TopologyWatch::Refresh() {
   const uint64_t now_ms = context_->NowMs();
   if (ended_ms_ == 0 || now_ms - ended_ms_ >= kPauseMs) return Begin();
   Arm(ended_ms_ + kPauseMs - now_ms);
-}
-
-void TopologyWatch::Arm(uint64_t delay_ms) {
-  uv_timer_start(
-      &timer_, [](uv_timer_t* timer) { static_cast<TopologyWatch*>(timer->data)->OnTimer(); },
-      delay_ms, 0);
 }
 
 void TopologyWatch::OnTimer() {

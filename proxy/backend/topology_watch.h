@@ -33,8 +33,6 @@ class TopologyWatch final : public Watch {
   ~TopologyWatch() override;
 
   void Refresh() override;
-  void Stop() override;
-  bool known() const override { return known_ != nullptr; }
 
  private:
   static constexpr uint64_t kPauseMs = 50;
@@ -55,8 +53,7 @@ class TopologyWatch final : public Watch {
     bool late = false;  // kRoundMs have passed
   };
 
-  void OnTimer();
-  void Arm(uint64_t delay_ms);
+  void OnTimer() override;
   void Begin();
   void AskNode(NodeIndex node);
   void AskOne(Witness* witness, std::initializer_list<std::string_view> args,
@@ -68,20 +65,11 @@ class TopologyWatch final : public Watch {
   void Adopt(const Agreement& agreement);
   HostPort AddressOf(NodeIndex node) const;
 
-  LoopContext* const context_;
-  Upstream* const upstream_;
   const AddressMap* const address_map_;
-  const OnTopology on_topology_;
-  const OnNode on_node_;
-  const OnRound on_round_;
-  std::shared_ptr<const Topology> known_;  // null: none yet
   Round round_;
   absl::flat_hash_set<NodeIndex> busy_;  // asked, and still to answer
-  uv_timer_t timer_;
-  uint64_t ended_ms_ = 0;  // the last round
-  uint64_t versions_ = 0;
-  bool again_ = false;  // wanted while a round was open
-  bool stopped_ = false;
+  uint64_t ended_ms_ = 0;                // the last round
+  bool again_ = false;                   // wanted while a round was open
   bool lost_ = false;  // the last round had no answer at all: the seeds are asked, too
 };
 

@@ -51,7 +51,7 @@ class LinkGroup {
 
  private:
   friend class Upstream;
-  static constexpr size_t kIdleExclusiveMax = 16;
+  static constexpr size_t kIdleExclusiveMax = 64;
   Link* Open(size_t index);
 
   Upstream* const upstream_;

@@ -8,6 +8,7 @@
 #include "plugins/text.h"
 #include "proxy/backend/upstream.h"
 #include "proxy/client/dispatcher.h"
+#include "proxy/client/pin.h"
 #include "proxy/client/request_task.h"
 #include "proxy/client/routes.h"
 #include "proxy/worker.h"
@@ -30,10 +31,6 @@ bool IsPlainRead(const Plan& plan) {
   return plan.kind == PlanKind::kSingle && plan.slot != kNoSlot && plan.entry != nullptr &&
          plan.entry->spec != nullptr && plan.entry->spec->flags.Has(CommandFlag::kReadonly) &&
          !plan.entry->runs_script;
-}
-
-PinEffect EffectOf(const CommandEntry* entry) {
-  return entry == nullptr ? PinEffect::kNone : entry->effect;
 }
 
 // What makes no sense where a client sees one server, or cannot be had from several yet.

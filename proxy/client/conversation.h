@@ -2,6 +2,7 @@
 #ifndef WEIR_PROXY_CLIENT_CONVERSATION_H_
 #define WEIR_PROXY_CLIENT_CONVERSATION_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -41,6 +42,10 @@ struct Conversation {
     return *names;
   }
   const std::string& name() const { return names ? names->name : Empty(); }
+  // What counts against client_names_bytes_max.
+  size_t NameBytes() const {
+    return names ? names->name.size() + names->lib_name.size() + names->lib_version.size() : 0;
+  }
   const std::string& user() const {
     static const std::string kDefault = "default";
     return names && !names->user.empty() ? names->user : kDefault;

@@ -192,9 +192,9 @@ bool Dispatcher::SendOn(Link* link, const Plan& plan, const Input& input) {
                       worker_.CountsOf(session_.listener_).any();
   Request* tail = session_.tail_;
   if (tail != nullptr && tail->entry == plan.entry && link->CanExtend(tail) && !silent &&
-      !tail->silent && tail->extra == nullptr && input.reply_marks == 0 && !input.keeps() &&
-      !counts && tail->received_ns == context.NowNs() && !link->own() && !tail->keeps_wire &&
-      tail->wire.ContinuesWith(chunk, wire)) {
+      tail->in_transaction == InTransaction::kNone && !tail->silent && tail->extra == nullptr &&
+      input.reply_marks == 0 && !input.keeps() && !counts && tail->received_ns == context.NowNs() &&
+      !link->own() && !tail->keeps_wire && tail->wire.ContinuesWith(chunk, wire)) {
     link->Extend(tail, chunk, wire);
     ++session_.unanswered_;
     context.stats.requests_in_flight.Add(1);
@@ -251,8 +251,10 @@ bool Dispatcher::AnswerLocally(const Plan& plan, const Input& input) {
   const bool skip = mode_before == ReplyMode::kSkipNext;
   if (skip) conversation.reply_mode = ReplyMode::kOn;
   session_.last_entry_ = plan.entry;  // CLIENT INFO shows itself
+  const size_t name_bytes = conversation.NameBytes();
   LocalOutcome outcome =
       RunLocalCommand(MakeLocalContext(input), *plan.entry, input.parsed, conversation);
+  worker_.names().Note(name_bytes, conversation.NameBytes());
   session_.parse_state_.authenticated = conversation.authenticated;
   switch (outcome.kind) {
     case LocalOutcome::Kind::kAsk:
@@ -377,6 +379,7 @@ LocalContext Dispatcher::MakeLocalContext(const Input& input) {
   context.routing = upstream.snapshot().routing.get();
   context.auth = &worker_.config().auth;
   context.server = &upstream.snapshot().server;
+  context.names = &worker_.names();
   context.url_has_credentials = upstream.url().has_credentials();
   context.databases_known = upstream.databases_known();
   context.unblocks_itself = session_.routes_ != nullptr;

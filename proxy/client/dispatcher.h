@@ -48,6 +48,12 @@ class Dispatcher {
   // like it and may join its run; returns their bytes, and in *count their number. See run.cc.
   size_t TakeAlike(Chunk* chunk, const ParsedRequest& parsed, std::string_view following,
                    uint32_t* count);
+  // Whether a MULTI stands there.
+  static bool BeginsTransaction(std::string_view data);
+  // Takes a whole transaction at the beginning of `data`, if it can go over a shared link; returns
+  // its bytes, 0 if not, and in *count its requests. See whole_transaction.cc.
+  // REQUIRES: no request is half read.
+  size_t TakeTransaction(Chunk* chunk, std::string_view data, uint32_t* count);
   // As Handle, for a request of which only the first arguments are there.
   // `rest`: what has come of it behind those.
   [[nodiscard]] bool HandleLarge(Chunk* chunk, const ParsedRequest& parsed, const RequestTail& tail,
@@ -97,8 +103,9 @@ class Dispatcher {
   bool WalkChain(const Input& input);
   // run.cc
   static bool NameDecides(const CommandEntry* entry);
+  bool NothingInterferes() const;
   bool SessionIsPlain() const;
-  bool MayRunOn(Chunk* chunk, std::string_view following) const;
+  bool MayRunOn(Chunk* chunk, const ParsedRequest& parsed, std::string_view following) const;
   // fan_out.cc: a run over several nodes.
   struct GrowingBranch;
   using GrowingBranches = absl::InlinedVector<GrowingBranch, 4>;
@@ -107,6 +114,8 @@ class Dispatcher {
   size_t GrowBranches(const Input& input, const CommandEntry& entry, FannedRun* run,
                       GrowingBranches* growing);
   bool FanOut(const Plan& plan, const Input& input);
+  void SendInTransaction(Link* link, InTransaction place, const CommandEntry* entry, Chunk* chunk,
+                         std::string_view wire);
   bool AnswerForPlugin(const CommandEntry* entry, std::string_view reply, const Input& input);
   // Refuses what only those may ask who have said who they are; nothing: they may.
   std::optional<bool> RefuseStranger(const CommandEntry* entry, const Input& input);
@@ -143,7 +152,7 @@ class Dispatcher {
   void SendOrDetour(Request* request, Link* link, const Slice& wire);
   bool SendScan(const Plan& plan, const Input& input);
 
-  // own_link.cc: what goes over the client's own connection.
+  // own_request.cc: what goes over the client's own connection.
   bool SendOwn(const Plan& plan, const Input& input);
   std::optional<bool> OpenOwnLink(const Plan& plan, const Input& input, const LinkKey& wanted);
   NodeIndex OwnNode(const Plan& plan) const;
@@ -151,12 +160,13 @@ class Dispatcher {
   void NoteOwnRequest(const Plan& plan, const Input& input, Request* request);
   void PrepareOwnLink(const Plan& plan);
   void NoteStandstill(const Plan& plan, const Input& input);
+  void NoteQueuedScript(ScriptUse use, const ParsedRequest& parsed);
   void NoteScript(const Plan& plan, const Input& input, Request* request);
   bool SendLarge(Link* link, const Plan& plan, const Input& input);
-  // own_link.cc. Nothing: the client's own connection is there and ready.
+  // Nothing: the client's own connection is there and ready.
   std::optional<bool> ReadyOwnLink(const Plan& plan, const Input& input);
   bool NeedsOwnLink(const Plan& plan, const Input& input) const;
-  // Whether and how being pinned changes what is done; nothing: it does not.
+  // own_transaction.cc. Whether and how being pinned changes what is done; nothing: it does not.
   std::optional<bool> PerformPinned(const Plan& plan, const Input& input);
   std::optional<bool> AnswerAfterLoss(const Plan& plan, const Input& input);
   bool PerformInTransaction(const Plan& plan, const Input& input);

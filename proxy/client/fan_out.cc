@@ -49,8 +49,8 @@ struct Dispatcher::GrowingBranch {
 bool Dispatcher::MayFanOut(const Plan& plan, const Input& input) const {
   const ParsedRequest& parsed = input.parsed;
   const std::string_view wire = parsed.wire;
-  const bool plain = !parsed.rewritten && input.tail == nullptr && SessionIsPlain() &&
-                     NameDecides(plan.entry) && plan.entry->only_key != 0 &&
+  const bool plain = !parsed.rewritten && input.tail == nullptr && session_.pauses_ == 0 &&
+                     NothingInterferes() && NameDecides(plan.entry) && plan.entry->only_key != 0 &&
                      plan.entry->only_key < parsed.argc;
   return plain && plan.slot != kNoSlot && wire.data() + wire.size() == following_.data() &&
          following_.starts_with(HeadOf(parsed)) &&

@@ -177,15 +177,38 @@ void Session::HandBackBranch(Request& branch, std::string_view line) {
 void Session::SettleFanned(Request& whole, bool in_part) {
   FannedRun& run = RunOf(whole);
   if (run.missing == 0) return Finish(whole);
-  const bool enough = in_part || run.waiting_bytes >= FannedRun::kSaidEarlyBytes;
-  if (enough && &whole == head_) SayFanned(whole);
+  if (&whole != head_) return;
+  if (in_part || run.waiting_bytes >= FannedRun::kSaidEarlyBytes) {
+    SayFanned(whole);
+    Schedule();
+  }
+  HoldReplies();
+}
+
+// Those of the head that are there wait for the others, for a while.
+void Session::HoldReplies() {
+  if (RunOf(*head_).waiting_bytes == 0 || routes_->held_since_ns != 0) return;
+  routes_->held_since_ns = worker_->context().NowNs();
+  if (std::exchange(routes_->in_held_replies, true)) return;
+  worker_->held_replies().Add(this);
+}
+
+bool Session::SayHeld() {
+  const uint64_t since_ns = routes_->held_since_ns;
+  routes_->in_held_replies = since_ns != 0;
+  if (since_ns == 0) return false;
+  if (worker_->context().NowNs() - since_ns < HeldReplies::kHeldMs * 1'000'000) return true;
+  SayFanned(*head_);
   Schedule();
+  routes_->in_held_replies = false;
+  return false;
 }
 
 // Moves those replies to the output that are next. REQUIRES: it is the head.
 void Session::SayFanned(Request& whole) {
   FannedRun& run = RunOf(whole);
   const size_t waiting = run.waiting_bytes;
+  routes_->held_since_ns = 0;
   do {
     if (!run.scanner.has_value()) SayCopied(run);
   } while (run.said < run.count && SayOne(run));

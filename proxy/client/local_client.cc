@@ -2,6 +2,7 @@
 #include "proxy/client/client_line.h"
 #include "proxy/client/client_name.h"
 #include "proxy/client/local_call.h"
+#include "proxy/client/name_budget.h"
 #include "proxy/client/permission.h"
 #include "proxy/client/server_version.h"
 #include "resp/wire_text.h"
@@ -56,7 +57,11 @@ LocalOutcome AnswerSetname(const LocalCall& call) {
   const std::string_view name = call.arg(2);
   const bool up_to_nul = ParseVersion(call.context.server->version) >= MakeVersion(7, 2);
   if (!IsClientName(up_to_nul ? CString(name) : name)) return SayError(RedisError::kClientName);
-  return WithPermission(call, [name = std::string(name)](Conversation& conversation) {
+  NameBudget* names = call.context.names;
+  return WithPermission(call, [names, name = std::string(name)](Conversation& conversation) {
+    if (names != nullptr && !names->Allows(conversation.name().size(), name.size())) {
+      return ErrorReply(names->Refusal());
+    }
     conversation.SetName(name);
     return std::string(kOkReply);
   });
@@ -72,11 +77,16 @@ LocalOutcome AnswerSetinfo(const LocalCall& call) {
   if (!IsClientName(CString(call.arg(3)))) {
     return SayError(Concat(option, " cannot contain spaces, newlines or special characters."));
   }
-  return WithPermission(call,
-                        [field, value = std::string(call.arg(3))](Conversation& conversation) {
-                          conversation.Names().*field = value;
-                          return std::string(kOkReply);
-                        });
+  NameBudget* names = call.context.names;
+  return WithPermission(
+      call, [names, field, value = std::string(call.arg(3))](Conversation& conversation) {
+        std::string& name = conversation.Names().*field;
+        if (names != nullptr && !names->Allows(name.size(), value.size())) {
+          return ErrorReply(names->Refusal());
+        }
+        name = value;
+        return std::string(kOkReply);
+      });
 }
 
 // NO-EVICT and NO-TOUCH.

@@ -19,6 +19,7 @@ struct AuthConfig;
 struct CommandEntry;
 struct CommandSpec;
 struct ParsedRequest;
+class NameBudget;
 class RoutingTable;
 enum class LocalCommand : uint8_t;
 
@@ -85,10 +86,11 @@ struct LocalContext {
   const RoutingTable* routing = nullptr;  // never null; valid during the call
   const AuthConfig* auth = nullptr;       // never null; valid during the call
   const ServerFacts* server = nullptr;    // never null; valid during the call
+  NameBudget* names = nullptr;            // outlives all clients; null: names have no bound
   bool url_has_credentials = true;        // the upstream's: see AuthRequired()
   int databases_known = 1;                // SELECT below this needs no check by the server
-  // CLIENT UNBLOCK: the node cannot be asked in the client's order (it is one of several, or EXEC has
-  // run), so weir says what it knows.
+  // CLIENT UNBLOCK: the node cannot be asked in the client's order (it is one of several, or EXEC
+  // has run), so weir says what it knows.
   bool unblocks_itself = false;
   // The functions are only called during the call.
   std::function<ClientRow()> self;  // the asking client, for CLIENT INFO

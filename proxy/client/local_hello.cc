@@ -8,6 +8,7 @@
 #include "proxy/client/authenticator.h"
 #include "proxy/client/client_name.h"
 #include "proxy/client/local_call.h"
+#include "proxy/client/name_budget.h"
 #include "proxy/client/server_version.h"
 #include "proxy/config.h"
 #include "resp/wire_text.h"
@@ -22,6 +23,7 @@ struct Hello {
   size_t next = 0;                      // the first option not yet done
   bool vetted = false;                  // options are at most one AUTH, then one SETNAME, all good
   std::optional<Credentials> to_check;  // by Redis, before the options from `next` on
+  NameBudget* names = nullptr;          // as LocalContext::names
 
   size_t left() const { return options.size() - next; }
 };
@@ -73,6 +75,10 @@ std::optional<std::string> RunOptions(const AuthConfig* config, Hello* hello,
     } else if (IsKeyword(option[0], "setname") && hello->left() > 1) {
       hello->next += 2;
       if (!hello->vetted && !IsClientName(option[1])) return ErrorReply(RedisError::kClientName);
+      NameBudget* names = hello->names;
+      if (names != nullptr && !names->Allows(conversation.name().size(), option[1].size())) {
+        return ErrorReply(names->Refusal());
+      }
       conversation.SetName(option[1]);
     } else {
       return ErrorReply(RedisError::kHelloOption, option[0]);
@@ -141,6 +147,7 @@ LocalOutcome AnswerHello(const LocalCall& call) {
   Conversation& conversation = call.conversation;
   Hello hello;
   hello.version = conversation.protocol_version;
+  hello.names = call.context.names;
   if (call.argc() > 1) {
     int64_t version = 0;
     if (!ParseWireNumber(call.arg(1), &version)) {

@@ -29,6 +29,7 @@ void Accept(PinEffect effect, bool on, PinHolds* holds) {
       return;
     case PinEffect::kStream:
     case PinEffect::kOther:
+    case PinEffect::kUnknown:
       holds->other = true;
       return;
     case PinEffect::kNone:
@@ -63,6 +64,23 @@ void Pin::OnReplied(PinEffect effect, bool on, bool error) {
   if (!error || ends) Accept(effect, on, &holds_);
   if (effect == PinEffect::kMulti && !error) queued_ = 0;
   if (in_flight_ == 0) expected_ = holds_;
+}
+
+void Pin::OnNotKnown(PinEffect effect) {
+  if (effect == PinEffect::kNone) return;
+  --in_flight_;
+  if (effect == PinEffect::kBlock) --blocking_;
+  if (in_flight_ == 0) expected_ = holds_;
+}
+
+void Pin::OnUnknownReplied(std::string_view reply, bool whole, bool error) {
+  // In a transaction everything is queued or refused, except what ends it: EXEC, DISCARD or RESET
+  // by another name.
+  const bool queued = whole && reply == "+QUEUED\r\n";
+  const bool ends = error ? reply.starts_with("-EXECABORT ") : !queued;
+  if (holds_.transaction && ends) holds_.transaction = holds_.watch = false;
+  if (error) changes_connection_ = true;
+  OnReplied(PinEffect::kUnknown, false, error);
 }
 
 PinReason Pin::reason() const {

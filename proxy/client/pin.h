@@ -10,6 +10,7 @@
 //   UNWATCH, accepted          not any more, unless it was only queued
 //   CLIENT TRACKING ON | OFF   invalidations come, or no longer
 //   anything else that stays   until the end of the connection
+//   a command unknown to weir  the same: under another name, it may be any of these
 //
 // While such commands are on their way, `expected()` says what will be held if all are accepted.
 #ifndef WEIR_PROXY_CLIENT_PIN_H_
@@ -44,12 +45,22 @@ enum class PinReason : uint8_t {
 inline constexpr int kPinReasonCount = 6;
 std::string_view PinReasonName(PinReason reason);  // "transaction"
 
+inline PinEffect EffectOf(const CommandEntry* entry) {
+  return entry == nullptr ? PinEffect::kUnknown : entry->effect;
+}
+
 class Pin {
  public:
   // A command with this effect was sent; for tracking, `on` tells ON from OFF.
   void OnSent(PinEffect effect, bool on);
   // It was answered, with an error or not. In the order of sending.
   void OnReplied(PinEffect effect, bool on, bool error);
+  // The same, if Redis said that it has no such command: then nothing has changed at all.
+  void OnNotKnown(PinEffect effect);
+  // The same for a command that weir does not know, but Redis does. If it was accepted, nobody else
+  // may ever have the connection; if not, at least not when this client is through with it.
+  // `whole`: `reply` is all of it. REQUIRES: OnSent(kUnknown).
+  void OnUnknownReplied(std::string_view reply, bool whole, bool error);
   // Something holds it that no command of this client brought about.
   void HoldForGood() { holds_.other = expected_.other = true; }
   // A command was sent in a transaction that will change the connection itself when it is executed

@@ -50,6 +50,15 @@ struct Pinned {
   // Of AUTH and HELLO AUTH in the transaction: whose they are is known when it was executed.
   static constexpr size_t kOfferedMax = 100;
   std::vector<Credentials> offered;
+  // What the transaction does to the server's scripts, in order, if EXEC runs it: a text that is
+  // then known, or all forgotten. Beyond the bound nothing is kept, so no EVALSHA is rescued by it.
+  struct ScriptChange {
+    bool flush = false;
+    std::string text;
+  };
+  static constexpr size_t kScriptBytesMax = size_t{1} << 20;
+  std::vector<ScriptChange> script_changes;
+  size_t script_bytes = 0;
   PinReason shown = PinReason::kNone;  // as it is counted
 };
 

@@ -10,6 +10,7 @@
 #include "plugins/plugin.h"
 #include "proxy/backend/request.h"
 #include "proxy/client/local_commands.h"
+#include "proxy/client/pinned.h"
 
 namespace weir {
 
@@ -25,6 +26,7 @@ struct RequestTask final : RequestExtra {
   bool too_large = false;
   bool awaits_messages = false;  // it publishes to itself: first the message, then the reply
   LinkGroup* group = nullptr;  // held until the reply is there, if it is another than the session's
+  std::vector<Pinned::ScriptChange> script_changes;  // of EXEC: come true with it
   std::string collected;
   std::string shown_words;  // for MONITOR, once the answer has decided on the db
 

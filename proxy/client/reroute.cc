@@ -134,7 +134,7 @@ bool Session::TakeOwnRefusal(Request& request, std::string_view line, std::strin
   const bool alone = on_links_ == 1 && !request.streamed && !request.wire.empty();
   if (alone && !pin.holds().any() && !pin.expected().transaction && !request.collect) {
     if (!MakeDetour(request, line, /*own=*/true)) return false;
-    NoteOwnReplies(request, 1, true);
+    NoteOwnReplies(request, line, 1, true);
     return true;
   }
   const Redirect redirect = ParseRedirect(line, RunsScript(request));

@@ -94,6 +94,8 @@ struct Routes {
   uint64_t waits_since_ms = 0;  // the next request cannot be sent yet; 0: no such wait
   std::unique_ptr<HostTimer> timer;
   std::unique_ptr<DeferredMulti> multi;
+  uint64_t held_since_ns = 0;      // replies of the queue's head wait for others; 0: none do
+  bool in_held_replies = false;    // of the worker
   size_t held_bytes = 0;           // of replies that wait for an earlier one's
   NodeIndex last_write = kNoNode;  // where the client last wrote: WAIT is about that
   int32_t pinned_slot = -1;        // of what the client's own connection holds; -1: not known

@@ -24,21 +24,31 @@ bool Dispatcher::NameDecides(const CommandEntry* entry) {
          entry->script == ScriptUse::kNone && !entry->runs_script && !entry->counts_receivers;
 }
 
-// Whether nothing but the request that was just taken can change what is done with the next.
-bool Dispatcher::SessionIsPlain() const {
-  return session_.pauses_ == 0 && session_.conversation_.reply_mode == ReplyMode::kOn &&
-         session_.pinned_ == nullptr && session_.subscriptions_ == nullptr &&
-         !worker_.chain().has(kHookRequest) && worker_.monitors().off();
+// Whether nothing of the session's or of plugins has a say in what is done with a request.
+bool Dispatcher::NothingInterferes() const {
+  return session_.conversation_.reply_mode == ReplyMode::kOn && session_.pinned_ == nullptr &&
+         session_.subscriptions_ == nullptr && !worker_.chain().has(kHookRequest) &&
+         worker_.monitors().off();
 }
 
-bool Dispatcher::MayRunOn(Chunk* chunk, std::string_view following) const {
-  const Request* run = session_.tail_;
-  if (run == nullptr || !NameDecides(run->entry)) return false;
-  const bool run_is_plain = !run->silent && !run->collect && !run->keeps_wire &&
+bool Dispatcher::SessionIsPlain() const {
+  return session_.routes_ == nullptr && NothingInterferes();
+}
+
+bool Dispatcher::MayRunOn(Chunk* chunk, const ParsedRequest& parsed,
+                          std::string_view following) const {
+  const Session& session = session_;
+  const Request* run = session.tail_;
+  if (run == nullptr || session.pauses_ != 0 || parsed.rewritten || !NameDecides(run->entry)) {
+    return false;
+  }
+  const bool run_is_plain = run->in_transaction == InTransaction::kNone && !run->silent &&
+                            !run->collect && !run->keeps_wire &&
                             run->received_ns == worker_.context().NowNs() &&
                             run->wire.ContinuesWith(chunk, following);
-  return run_is_plain && run->in_link && !run->link->own() && run->link->CanExtend(run) &&
-         worker_.UpstreamOf(session_.listener_).snapshot().topology->is_single();
+  return SessionIsPlain() && run_is_plain && run->in_link && !run->link->own() &&
+         run->link->CanExtend(run) &&
+         worker_.UpstreamOf(session.listener_).snapshot().topology->is_single();
 }
 
 size_t Dispatcher::TakeAlike(Chunk* chunk, const ParsedRequest& parsed, std::string_view following,
@@ -48,8 +58,7 @@ size_t Dispatcher::TakeAlike(Chunk* chunk, const ParsedRequest& parsed, std::str
     *count = taken.requests;
     return taken.bytes;
   }
-  if (following.empty() || parsed.rewritten || !SessionIsPlain()) return 0;
-  if (!MayRunOn(chunk, following)) return 0;
+  if (following.empty() || !MayRunOn(chunk, parsed, following)) return 0;
   Request* run = session_.tail_;
   const uint32_t depth_left = worker_.depth_max() - session_.unanswered_;  // it is not paused
   const size_t head_bytes = parsed.args[0].offset + parsed.args[0].length + 2;

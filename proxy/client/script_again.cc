@@ -9,6 +9,7 @@
 
 #include "proxy/backend/upstream.h"
 #include "proxy/client/dispatcher.h"
+#include "proxy/client/request_task.h"
 #include "proxy/client/routes.h"
 #include "proxy/client/script_cache.h"
 #include "proxy/client/session.h"
@@ -18,9 +19,34 @@
 
 namespace weir {
 
+// In a transaction it is not said yet that the script will ever be run, or loaded.
+void Dispatcher::NoteQueuedScript(ScriptUse use, const ParsedRequest& parsed) {
+  const bool flush = use == ScriptUse::kFlush;
+  const uint32_t at = use == ScriptUse::kLoad ? 2 : 1;
+  if (!flush && (use == ScriptUse::kHash || parsed.argc <= at)) return;
+  const std::string_view text = flush ? std::string_view() : parsed.arg(at);
+  Pinned& pinned = *session_.pinned_;
+  pinned.script_bytes += sizeof(Pinned::ScriptChange) + text.size();
+  if (pinned.script_bytes > Pinned::kScriptBytesMax) return pinned.script_changes.clear();
+  pinned.script_changes.push_back({.flush = flush, .text = std::string(text)});
+}
+
+// EXEC has run the transaction that they were queued in.
+void Session::KeepScripts(const RequestTask& task) {
+  ScriptCache& scripts = worker_->ScriptsOf(listener_);
+  for (const Pinned::ScriptChange& change : task.script_changes) {
+    change.flush ? scripts.Clear() : scripts.Remember(change.text);
+  }
+}
+
 void Dispatcher::NoteScript(const Plan& plan, const Input& input, Request* request) {
   ScriptCache& scripts = worker_.ScriptsOf(session_.listener_);
   const ParsedRequest& parsed = input.parsed;
+  if (session_.own_link_ != nullptr && session_.pinned_->state.expected().transaction) {
+    NoteQueuedScript(plan.entry->script, parsed);
+    request->keeps_wire |= plan.entry->script == ScriptUse::kHash;
+    return;
+  }
   switch (plan.entry->script) {
     case ScriptUse::kNone:
       return;

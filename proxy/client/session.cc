@@ -98,7 +98,9 @@ void Session::Close() {
   out_.Clear();
   input_ = Slice();
   if (group_ != nullptr) std::exchange(group_, nullptr)->Release();
+  if (routes_ != nullptr && routes_->in_held_replies) worker_->held_replies().Forget(this);
   routes_.reset();
+  worker_->names().Note(conversation_.NameBytes(), 0);
   worker_->Remove(this);
   stream_.Close();
 }
@@ -194,6 +196,13 @@ void Session::Parse(Chunk* chunk, std::string_view data) {
     if (large_ != nullptr) {
       data.remove_prefix(PassLarge(chunk, data));
       continue;
+    }
+    if (Dispatcher::BeginsTransaction(data) && !parse_state_.mid_request()) [[unlikely]] {
+      uint32_t taken = 0;
+      const size_t bytes = dispatcher.TakeTransaction(chunk, data, &taken);
+      requests += taken;
+      data.remove_prefix(bytes);
+      if (bytes != 0) continue;
     }
     ParsedRequest parsed;
     const ParseStatus status = parser.Parse(&parse_state_, data, &parsed);

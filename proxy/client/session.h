@@ -47,6 +47,7 @@ struct FannedRun;
 class LinkGroup;
 class RoutingTable;
 struct LinkKey;
+struct RequestTask;
 struct Routes;
 class Subscriptions;
 class Worker;
@@ -114,6 +115,9 @@ class Session final : public StreamOwner, public TurnEnd, public RequestOwner, p
   void OnMonitorLines(std::string_view lines, bool lost);
   // The map of its cluster has changed: what waits for that need not wait longer.
   void OnMapChanged();
+
+  // Says those replies that have waited long enough for others. False: nothing waits any more.
+  bool SayHeld();
 
   // A hold of this session's ended: go on with the next plugin, or with this answer.
   void EndHold(std::optional<std::string> reply);
@@ -253,6 +257,7 @@ class Session final : public StreamOwner, public TurnEnd, public RequestOwner, p
   void RerouteFromBranch(Request& branch, std::string_view line);
   void HandBackBranch(Request& branch, std::string_view line);
   void SettleFanned(Request& whole, bool in_part);
+  void HoldReplies();
   void SayFanned(Request& whole);
   bool SayOne(FannedRun& run);
   void SayCopied(FannedRun& run);
@@ -281,9 +286,10 @@ class Session final : public StreamOwner, public TurnEnd, public RequestOwner, p
   void DropOwnLink(std::string_view line);
   void FollowConversation();
   void SendOnOwnLink(std::initializer_list<std::string_view> args);
-  void NoteOwnReplies(const Request& request, uint32_t frames, bool error);
+  void NoteOwnReplies(const Request& request, std::string_view reply, uint32_t frames, bool error);
   void NoteOwnLinkLost(std::string_view line);
   void LoseTransaction(std::string_view line);
+  void KeepScripts(const RequestTask& task);
   void ShowPinReason(PinReason reason);
 
   Worker* const worker_;

@@ -113,10 +113,18 @@ void Session::OnReply(Request& request, Chunk* chunk, std::string_view bytes, ui
     return request.is_part() ? OnPartReply(request, bytes, frames)
                              : OnBranchReply(request, chunk, bytes, frames, error);
   }
+  // Redis has a command that weir's table lacks: a module may have been loaded.
+  if (request.effect == PinEffect::kUnknown && frames != 0 && !error) [[unlikely]]
+    worker_->NoteUnknownCommand(listener_);
   unanswered_ -= frames;
   worker_->context().stats.requests_in_flight.Add(-static_cast<int64_t>(frames));
   if (pinned_ != nullptr && request.link == own_link_) [[unlikely]]
-    NoteOwnReplies(request, frames, error);
+    NoteOwnReplies(request, bytes, frames, error);
+  if (request.effect == PinEffect::kExec && frames != 0 && request.extra != nullptr) [[unlikely]] {
+    const bool dirty =
+        request.reply_bytes == bytes.size() && (bytes == "*-1\r\n" || bytes == "_\r\n");
+    if (!error && !dirty) KeepScripts(static_cast<RequestTask&>(*request.extra));
+  }
   bool answered = true;
   if (request.collect) [[unlikely]] {
     auto& task = static_cast<RequestTask&>(*request.extra);
@@ -166,7 +174,7 @@ void Session::OnFailed(Request& request, uint32_t n, bool last, std::string_view
   }
   if (pinned_ != nullptr && request.link == own_link_) {
     NoteOwnLinkLost(line);
-    NoteOwnReplies(request, n, true);
+    NoteOwnReplies(request, line, n, true);
     if (request.effect == PinEffect::kExec) ShowTransaction(false);
   }
   unanswered_ -= n;
@@ -211,7 +219,9 @@ bool Session::FinishCollected(Request& request) {
   if (task.too_large) task.collected = "-ERR weir: the reply is too large to be looked at\r\n";
   std::string reply = std::move(task.collected);
   if (task.ask.finish != nullptr) {
+    const size_t name_bytes = conversation_.NameBytes();
     reply = task.ask.finish(conversation_, reply);
+    worker_->names().Note(name_bytes, conversation_.NameBytes());
     parse_state_.authenticated = conversation_.authenticated;
     if (task.ask.db.has_value() && conversation_.db == *task.ask.db) {
       worker_->UpstreamOf(listener_).LearnDatabase(*task.ask.db);
@@ -268,6 +278,7 @@ void Session::Advance() {
   }
   if (head_ != nullptr) {
     // What came early for it may be said now, even if there is more to come.
+    if (head_->fanned) HoldReplies();
     if (routes_ != nullptr) routes_->held_bytes -= head_->reply.bytes();
     out_.Append(std::move(head_->reply));
   } else if (end_of_input_) {

@@ -108,9 +108,12 @@ TEST_F(PinnedFaultTest, ABlockedClientLearnsThatItsFateIsUnknown) {
 // The connection is cut at each byte of a transaction, in either direction. Whatever the client
 // heard, the transaction ran as a whole or not at all, and once at most.
 TEST_F(PinnedFaultTest, CutAtEachByteATransactionRunsWholeOrNotAtAll) {
-  const std::string transaction =
-      Encode({"MULTI"}) + Encode({"INCR", "a"}) + Encode({"INCR", "b"}) + Encode({"EXEC"});
-  const std::string replies = "+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n:100\r\n:100\r\n";
+  // With a script in it, it goes over a connection of the client's own.
+  const std::string transaction = Encode({"MULTI"}) + Encode({"INCR", "a"}) +
+                                  Encode({"INCR", "b"}) + Encode({"EVAL", "return 1", "0"}) +
+                                  Encode({"EXEC"});
+  const std::string replies =
+      "+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n*3\r\n:100\r\n:100\r\n:1\r\n";
   for (const Direction direction : {Direction::kToServer, Direction::kToClient}) {
     const size_t bytes = direction == Direction::kToServer ? transaction.size() : replies.size();
     for (size_t at = 0; at <= bytes; ++at) {
@@ -123,7 +126,7 @@ TEST_F(PinnedFaultTest, CutAtEachByteATransactionRunsWholeOrNotAtAll) {
       saboteur_.CutAfter(direction, at, at % 2 == 0 ? Breakage::kClose : Breakage::kReset);
       client.Send(transaction);
       std::vector<std::string> heard;
-      while (heard.size() < 4) {
+      while (heard.size() < 5) {
         heard.push_back(client.ReadFrame());
         // If MULTI itself had no reply, weir closes the connection after it.
         if (heard.back() == kClosed) break;
@@ -142,6 +145,38 @@ TEST_F(PinnedFaultTest, CutAtEachByteATransactionRunsWholeOrNotAtAll) {
       }
       if (heard.back() == kClosed) continue;
       client.Command({"DISCARD"});
+      ExpectExact(&client);
+    }
+  }
+}
+
+// The same with one that is sent whole and goes over the shared link. It is answered in any case,
+// others' requests beside it are not touched by it, and all that comes behind it is exact.
+TEST_F(PinnedFaultTest, CutAtEachByteAWholeTransactionRunsAsOne) {
+  const std::string transaction = Encode({"MULTI"}) + Encode({"INCR", "a"}) + Encode({"GET", "a"}) +
+                                  Encode({"INCR", "b"}) + Encode({"EXEC"});
+  const std::string replies =
+      "+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n*3\r\n:100\r\n$3\r\n100\r\n:100\r\n";
+  RawClient direct(redis_.port());
+  for (const Direction direction : {Direction::kToServer, Direction::kToClient}) {
+    const size_t bytes = direction == Direction::kToServer ? transaction.size() : replies.size();
+    for (size_t at = 0; at <= bytes; ++at) {
+      RawClient client(weir_.port());
+      ExpectExact(&client);  // the link is open and its handshake over
+      const std::string before = direct.Text({"GET", "a"});
+      saboteur_.CutAfter(direction, at, at % 2 == 0 ? Breakage::kClose : Breakage::kReset);
+      client.Send(transaction);
+      const std::vector<std::string> heard = client.ReadFrames(5);
+      ASSERT_EQ(heard.size(), 5U) << "cut at " << at;
+      saboteur_.CutAfter(direction, Saboteur::kNever, Breakage::kClose);
+      const std::string a_and_b = direct.Command({"MGET", "a", "b"});
+      const size_t half = (a_and_b.size() - 4) / 2;
+      ASSERT_EQ(a_and_b.substr(4, half), a_and_b.substr(4 + half)) << "cut at " << at;
+      if (heard[4][0] == '*') {
+        ASSERT_NE(direct.Text({"GET", "a"}), before) << "cut at " << at;
+      } else {
+        ASSERT_TRUE(IsUnknown(heard[4])) << "cut at " << at << ": " << heard[4];
+      }
       ExpectExact(&client);
     }
   }

@@ -1,4 +1,5 @@
 // A request past its deadline gets an error; its late reply is swallowed, and nobody else notices.
+#include <csignal>
 #include <memory>
 #include <string>
 #include <vector>
@@ -150,6 +151,25 @@ TEST(NoDeadlineTest, ZeroMeansNone) {
   client.Send(Encode({"GET", "k"}));
   EXPECT_EQ(client.ReadAvailable(1500), "");
   redis.Resume();
+  EXPECT_EQ(client.ReadFrame(), Bulk("v"));
+}
+
+// A machine stood still for longer than a deadline. Timers come before events in a loop's turn, so
+// requests were failed whose replies were there, and connections that had been made were given up.
+TEST_F(DeadlineTest, AReplyThatCameWhileWeirStoodStillCounts) {
+  WeirConfig config = Config(redis_);
+  config.upstream = "request_timeout_ms = 3000\n";
+  WeirServer weir(config);
+  RawClient client(weir.port());
+  ASSERT_EQ(client.Text({"SET", "k", "v"}), "OK");
+  redis_.Pause();
+  client.Send(Encode({"GET", "k"}));
+  ASSERT_TRUE(Eventually([&] { return weir.Info("weir_requests_in_flight") == "1"; }));
+  weir.process().Signal(SIGSTOP);
+  redis_.Resume();
+  const int64_t start_ms = NowMs();
+  ASSERT_TRUE(Eventually([&] { return redis_.Calls("get") == 1 && NowMs() > start_ms + 3500; }));
+  weir.process().Signal(SIGCONT);
   EXPECT_EQ(client.ReadFrame(), Bulk("v"));
 }
 

@@ -70,5 +70,44 @@ TEST_F(ScriptAgainTest, WhatNobodyLoadedOrSomebodyFlushedIsUnknown) {
   EXPECT_EQ(client.Command({"EVALSHA", loaded, "1", "k", "a"}), kNoScript);
 }
 
+// A script that was queued and never run counted as seen: an EVALSHA that Redis answers with
+// NOSCRIPT succeeded.
+TEST_F(ScriptAgainTest, OfATransactionOnlyWhatExecHasRun) {
+  const std::string kNoScript = "-NOSCRIPT No matching script. Please use EVAL.";
+  const RedisServer aside;
+  const auto sha1 = [&](const std::string& text) {
+    return RawClient(aside.port()).Text({"SCRIPT", "LOAD", text});
+  };
+  const auto step_by_step = [](RawClient* client, const std::vector<std::string>& queued,
+                               const std::string& end) {
+    EXPECT_EQ(client->Text({"MULTI"}), "OK");
+    EXPECT_EQ(client->Text(queued), "QUEUED");
+    return client->Command({end});
+  };
+  RawClient client(weir_.port());
+  EXPECT_EQ(step_by_step(&client, {"EVAL", "return 1", "0"}, "DISCARD"), "+OK\r\n");
+  EXPECT_EQ(client.Text({"EVALSHA", sha1("return 1"), "0"}), kNoScript);
+  EXPECT_EQ(client.Text({"WATCH", "w"}), "OK");
+  RawClient other(weir_.port());
+  EXPECT_EQ(other.Text({"SET", "w", "1"}), "OK");
+  EXPECT_EQ(step_by_step(&client, {"EVAL", "return 2", "0"}, "EXEC"), "*-1\r\n");
+  EXPECT_EQ(client.Text({"EVALSHA", sha1("return 2"), "0"}), kNoScript);
+  EXPECT_EQ(step_by_step(&client, {"EVAL", "return 3", "0"}, "EXEC"), "*1\r\n:3\r\n");
+  EXPECT_TRUE(step_by_step(&client, {"SCRIPT", "LOAD", "return 4"}, "EXEC").starts_with("*1"));
+  // With an answer of weir's own in EXEC's reply.
+  EXPECT_EQ(client.Text({"MULTI"}), "OK");
+  EXPECT_EQ(client.Text({"CLIENT", "ID"}), "QUEUED");
+  EXPECT_EQ(client.Text({"EVAL", "return 5", "0"}), "QUEUED");
+  EXPECT_TRUE(client.Command({"EXEC"}).starts_with("*2"));
+  Restart();
+  for (int i = 3; i <= 5; ++i) {
+    const std::string number = std::to_string(i);
+    EXPECT_TRUE(Eventually([&] { return other.Text({"PING"}) == "PONG"; }));
+    EXPECT_NE(other.Text({"EVALSHA", sha1("return " + number), "0"}), kNoScript) << number;
+  }
+  EXPECT_EQ(step_by_step(&client, {"SCRIPT", "FLUSH"}, "EXEC"), "*1\r\n+OK\r\n");
+  EXPECT_EQ(client.Text({"EVALSHA", sha1("return 3"), "0"}), kNoScript);
+}
+
 }  // namespace
 }  // namespace weir::harness

@@ -152,5 +152,31 @@ TEST_F(TransactionTest, WhatItChangedIsKnownOfTheConnection) {
   EXPECT_EQ(direct.Text({"GET", "where"}), "0");
 }
 
+// A transaction made the client another user, and AUTH right behind it the first one again: its own
+// connection was taken for the first one's all along, and what came next ran as the other.
+TEST(TransactionUsersTest, AUserThatATransactionChangedAndAuthChangedBack) {
+  RedisServer redis, beside;
+  WeirConfig config;
+  config.url = redis.url();
+  config.rest = "[auth]\nmode = \"passthrough\"\n";
+  WeirServer weir(config);
+  RawClient through(weir.port()), direct(beside.port());
+  for (const RedisServer* server : {&redis, &beside}) {
+    RawClient control(server->port());
+    control.Command({"ACL", "SETUSER", "writer", "on", ">pw", "~*", "+@all"});
+    control.Command({"ACL", "SETUSER", "reader", "on", ">pw", "~*", "+@all", "-@write"});
+  }
+  const std::string bytes =
+      Encode({"AUTH", "reader", "pw"}) + Encode({"WATCH", "k"}) + Encode({"MULTI"}) +
+      Encode({"AUTH", "writer", "pw"}) + Encode({"EXEC"}) + Encode({"AUTH", "reader", "pw"}) +
+      Encode({"WATCH", "k"}) + Encode({"SET", "k", "1"}) + Encode({"ACL", "WHOAMI"}) +
+      Encode({"UNWATCH"}) + Encode({"SET", "k", "1"}) + Encode({"ACL", "WHOAMI"});
+  direct.Send(bytes);
+  through.Send(bytes);
+  const std::vector<std::string> expected = direct.ReadFrames(12);
+  ASSERT_TRUE(expected.size() == 12 && expected[7].starts_with("-NOPERM ")) << expected.size();
+  EXPECT_EQ(through.ReadFrames(12), expected);
+}
+
 }  // namespace
 }  // namespace weir::harness

@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <chrono>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -273,6 +275,45 @@ TEST(Admin, LetsThoseAboveItsBoundWait) {
   for (int i = 0; i < 2; ++i) silent.push_back(ConnectTo(PortOf(*admin)));
   EXPECT_EQ(Get(PortOf(*admin), "/healthz").body, "ok\n");
   EXPECT_GE(NowMs() - start_ms, 1000);
+}
+
+// A byte now and then is not silence: whoever dripped one request on each of the places kept
+// everybody else out for as long as he liked.
+TEST(Admin, EndsRequestsThatDrip) {
+  FakeProcess process;
+  const auto admin = Admin::Start("127.0.0.1:0", &process,
+                                  {.connections_max = 4, .idle_timeout_s = 30, .exchange_max_s = 1})
+                         .value();
+  const uint16_t port = PortOf(*admin);
+  std::vector<Fd> dripping;
+  for (int i = 0; i < 4; ++i) {
+    dripping.push_back(ConnectTo(port));
+    send(dripping.back().get(), "GET /", 5, MSG_NOSIGNAL);
+  }
+  std::atomic<bool> stop{false};
+  std::thread drips([&] {
+    while (!stop) {
+      for (const Fd& fd : dripping) send(fd.get(), "x", 1, MSG_NOSIGNAL);
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+  });
+  EXPECT_EQ(Get(port, "/healthz").body, "ok\n");
+  stop = true;
+  drips.join();
+  for (const Fd& fd : dripping) EXPECT_THAT(ReadHttpReply(fd.get()).status, AnyOf(0, 408));
+}
+
+// Nor may one hold a place by reading its reply for ever.
+TEST(Admin, EndsRepliesThatAreNotRead) {
+  FakeProcess process;
+  process.SetNotReady({std::string(32 << 20, 'x')});
+  const auto admin = Admin::Start("127.0.0.1:0", &process,
+                                  {.connections_max = 1, .idle_timeout_s = 30, .exchange_max_s = 1})
+                         .value();
+  const Fd slow = ConnectTo(PortOf(*admin));
+  const std::string_view request = "GET /readyz HTTP/1.1\r\n\r\n";
+  send(slow.get(), request.data(), request.size(), MSG_NOSIGNAL);
+  EXPECT_EQ(Get(PortOf(*admin), "/healthz").body, "ok\n");
 }
 
 TEST(Admin, StopsAtOnceThoughExchangesGoOn) {

@@ -124,6 +124,45 @@ TEST(Pin, WhatOnlyTheEndOfTheConnectionUndoesIsHeldForEver) {
   EXPECT_FALSE(pin.clean());
 }
 
+void SendUnknown(Pin& pin, std::string_view reply, bool error = false) {
+  pin.OnSent(PinEffect::kUnknown, false);
+  pin.OnUnknownReplied(reply, /*whole=*/true, error);
+}
+
+TEST(Pin, OnlyRedisCanProveThatAnUnknownCommandDidNothing) {
+  Pin refused;
+  refused.OnSent(PinEffect::kUnknown, false);
+  EXPECT_TRUE(refused.expected().other);
+  refused.OnNotKnown(PinEffect::kUnknown);
+  EXPECT_FALSE(refused.expected().any());
+  EXPECT_TRUE(refused.clean());
+  Pin failed;
+  SendUnknown(failed, "-ERR no such key\r\n", true);
+  EXPECT_FALSE(failed.holds().any());
+  EXPECT_FALSE(failed.clean());
+  Pin accepted;
+  SendUnknown(accepted, "+OK\r\n");
+  EXPECT_TRUE(accepted.holds().other);
+}
+
+TEST(Pin, WhatIsNotQueuedInATransactionHasEndedIt) {
+  for (const bool error : {false, true}) {
+    Pin pin;
+    SendAndAnswer(pin, PinEffect::kWatch);
+    SendAndAnswer(pin, PinEffect::kMulti);
+    SendUnknown(pin, "+QUEUED\r\n");
+    SendUnknown(pin, "-NOPERM this user has no permissions to run the 'x' command\r\n", true);
+    pin.OnSent(PinEffect::kExec, false);
+    pin.OnNotKnown(PinEffect::kExec);
+    EXPECT_TRUE(pin.holds().transaction);
+    SendUnknown(pin, error ? "-EXECABORT Transaction discarded\r\n" : "*0\r\n", error);
+    EXPECT_FALSE(pin.holds().transaction);
+    EXPECT_FALSE(pin.holds().watch);
+    EXPECT_FALSE(pin.expected().transaction);
+    EXPECT_FALSE(pin.clean());
+  }
+}
+
 TEST(Pin, AConnectionThatIsNotWhatItsKeySaysIsNotClean) {
   Pin pin;
   EXPECT_FALSE(pin.TakeDiffers());

@@ -47,8 +47,8 @@ class PlanTest : public ::testing::Test {
 };
 
 TEST_F(PlanTest, ASingleNodeTakesAllThatIsShared) {
-  for (const Args& args : {Args{"GET", "k"}, Args{"MSET", "a", "1", "b", "2"}, Args{"NOSUCH"},
-                           Args{"DBSIZE"}, Args{"SET"}, Args{"CONFIG", "GET", "x"}}) {
+  for (const Args& args : {Args{"GET", "k"}, Args{"MSET", "a", "1", "b", "2"}, Args{"DBSIZE"},
+                           Args{"SET"}, Args{"CONFIG", "GET", "x"}}) {
     const Plan plan = On(*single_, args);
     EXPECT_EQ(plan.kind, PlanKind::kSingle) << args[0];
     EXPECT_EQ(plan.node, 0);
@@ -56,7 +56,18 @@ TEST_F(PlanTest, ASingleNodeTakesAllThatIsShared) {
     EXPECT_TRUE(plan.reason.empty());
   }
   EXPECT_EQ(On(*single_, {"GET", "k"}).entry->spec->name, "get");
-  EXPECT_EQ(On(*single_, {"NOSUCH"}).entry, nullptr);
+}
+
+// It may be any command by another name (rename-command), and leave anything on its connection.
+TEST_F(PlanTest, WhatNoTableHasGetsAConnectionOfItsOwn) {
+  const auto replicated =
+      Topology::Replicated({{.host = "p", .port = 1}, {.host = "r", .port = 1}}, 1);
+  for (const auto& topology : {single_, cluster_, std::shared_ptr<const Topology>(replicated)}) {
+    const Plan plan = On(*topology, {"NOSUCH", "a"});
+    EXPECT_EQ(plan.kind, PlanKind::kPinned);
+    EXPECT_EQ(plan.entry, nullptr);
+    EXPECT_EQ(plan.node, 0);
+  }
 }
 
 TEST_F(PlanTest, OtherHandlingsBecomeOtherPlans) {
@@ -172,7 +183,7 @@ TEST_F(PlanTest, ReplicatedServersAreOne) {
       Topology::Replicated({{.host = "p", .port = 1}, {.host = "r", .port = 1}}, 1);
   for (const Args& args :
        {Args{"GET", "a"}, Args{"MGET", "a", "b"}, Args{"SINTER", "a", "b"}, Args{"DBSIZE"},
-        Args{"SCAN", "0"}, Args{"NOSUCH"}, Args{"TIME"}, Args{"MSET", "a", "1", "b"}}) {
+        Args{"SCAN", "0"}, Args{"TIME"}, Args{"MSET", "a", "1", "b"}}) {
     EXPECT_EQ(On(*replicated, args).kind, PlanKind::kSingle) << args[0];
     EXPECT_EQ(On(*replicated, args).node, 0);
     EXPECT_EQ(On(*replicated, args).slot, 0);
@@ -193,7 +204,7 @@ TEST_F(PlanTest, AClusterBroadcastsWhatConcernsAll) {
   EXPECT_EQ(On(*cluster_, {"DBSIZE"}).kind, PlanKind::kBroadcast);
   EXPECT_EQ(On(*cluster_, {"SCRIPT", "LOAD", "x"}).kind, PlanKind::kBroadcast);
   // No key, no policy, or arguments that Redis will refuse: any primary.
-  for (const Args& args : {Args{"TIME"}, Args{"NOSUCH"}, Args{"GET"}, Args{"EVAL", "x", "0"}}) {
+  for (const Args& args : {Args{"TIME"}, Args{"GET"}, Args{"EVAL", "x", "0"}}) {
     EXPECT_EQ(On(*cluster_, args).kind, PlanKind::kSingle) << args[0];
     EXPECT_EQ(On(*cluster_, args).node, 0) << args[0];
   }
@@ -213,8 +224,9 @@ TEST_F(PlanTest, ExplainsItself) {
   EXPECT_THAT(Explained(*single_, {"SAVE"}).back(),
               StartsWith("why: NOPERM weir: 'save' is denied"));
   EXPECT_THAT(Explained(*single_, {"no\nsuch"}),
-              ElementsAre("plan: single", "command: no\\nsuch", "node: 127.0.0.1:6379",
-                          "why: weir does not know the command, so Redis says what it is"));
+              ElementsAre("plan: pinned", "command: no\\nsuch", "node: 127.0.0.1:6379",
+                          "why: weir does not know the command, so it may leave anything on its "
+                          "connection"));
   EXPECT_THAT(Explained(*single_, {"EVAL", "x", "5", "a"}), Contains(HasSubstr("keys: unknown")));
   EXPECT_THAT(Explained(*single_, {"SORT", "a", "GET", "*"}), Contains(HasSubstr("only Redis")));
   EXPECT_THAT(
