@@ -156,7 +156,7 @@ class Dispatcher {
   bool SendOwn(const Plan& plan, const Input& input);
   std::optional<bool> OpenOwnLink(const Plan& plan, const Input& input, const LinkKey& wanted);
   NodeIndex OwnNode(const Plan& plan) const;
-  bool RefuseUnopened(const Plan& plan, const Input& input, const std::string& line);
+  bool RefuseUnopened(const Plan& plan, const Input& input, std::string_view line);
   void NoteOwnRequest(const Plan& plan, const Input& input, Request* request);
   void PrepareOwnLink(const Plan& plan);
   void NoteStandstill(const Plan& plan, const Input& input);

@@ -106,8 +106,8 @@ std::optional<bool> Dispatcher::OpenOwnLink(const Plan& plan, const Input& input
 }
 
 // With several nodes, another may serve the slot soon.
-bool Dispatcher::RefuseUnopened(const Plan& plan, const Input& input, const std::string& line) {
-  const std::string copy = line;
+bool Dispatcher::RefuseUnopened(const Plan& plan, const Input& input, std::string_view line) {
+  const std::string copy(line);  // what it is of goes with the connection
   session_.DropOwnLink(copy);
   if (session_.routes_ != nullptr && copy.starts_with("-DOWN ")) {
     return WaitForNode(plan, input, copy);

@@ -27,7 +27,8 @@ class LargeRepliesTest : public ::testing::Test {
     WeirConfig config;
     config.url = redis.url();
     config.workers = 1;
-    config.upstream = "request_timeout_ms = 120000\n";
+    // One command keeps Redis busy for seconds, and it answers no new connection meanwhile.
+    config.upstream = "request_timeout_ms = 120000\nconnect_timeout_ms = 120000\n";
     config.limits = "client_output_buffer_bytes_max = " + std::to_string(kOutputMax) + "\n";
     config.commands = "allow = [\"monitor\"]\n";
     return config;

@@ -14,7 +14,6 @@ namespace weir {
 namespace {
 
 using harness::Below;
-using harness::Encode;
 using harness::Random;
 using harness::RawClient;
 using harness::RedisServer;

@@ -105,14 +105,15 @@ TEST_F(SentinelTest, AKilledPrimaryIsReplaced) {
   if (answer.starts_with("-UNKNOWN weir:")) answer = client.Text({"SET", "k2", "after"});
   EXPECT_EQ(answer, "OK");
   EXPECT_EQ(client.Text({"GET", "k"}), "before");
-  const size_t primary = deployment_.AwaitSwitch(0);
-  EXPECT_EQ(ServedBy(&client), primary);
+  // Where the machine is slow, the sentinels may change their minds once more.
+  const auto follows = [&] { return ServedBy(&client) == deployment_.AwaitSwitch(0); };
+  EXPECT_TRUE(Eventually(follows));
   // The old one comes back, still thinks that it is the primary, and is put right by the sentinels.
   deployment_.server(0).Restart();
   ASSERT_TRUE(Eventually(
       [&] { return deployment_.server(0).Info("replication", "role") == "slave"; }, 60000));
+  EXPECT_TRUE(Eventually(follows));
   EXPECT_EQ(client.Text({"SET", "k3", "v"}), "OK");
-  EXPECT_EQ(ServedBy(&client), primary);
 }
 
 TEST_F(SentinelTest, OneSentinelIsEnough) {

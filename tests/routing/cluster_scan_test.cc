@@ -25,7 +25,7 @@ class Model {
  public:
   Model(int shards, int runs_each, Random* random) : random_(*random), owner_(kSlotCount, -1) {
     for (int shard = 0; shard < shards; ++shard) ids_.push_back(NewId());
-    const size_t runs = static_cast<size_t>(shards * runs_each);
+    const size_t runs = static_cast<size_t>(shards) * static_cast<size_t>(runs_each);
     for (size_t slot = 0; slot < kSlotCount; ++slot) {
       owner_[slot] = static_cast<int>(slot * runs / kSlotCount) % shards;
     }
