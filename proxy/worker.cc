@@ -38,6 +38,10 @@ Worker::Worker(Server* server, int index,
       parser_(LimitsOf(config_.limits)),
       subscribers_(&loop_.context(),
                    static_cast<size_t>(config_.limits.subscriber_output_buffer_bytes_max)),
+      calls_(&loop_.context(),
+             [this](uint64_t delay_ms, std::function<void()> call) {
+               return After(delay_ms, std::move(call));
+             }),
       names_(static_cast<uint64_t>(config_.limits.client_names_bytes_max), &loop_.context().stats),
       monitors_(this, config_.upstreams.size(), server->worker_count(), output_bytes_max_) {
   beat_ns_.store(uv_hrtime(), std::memory_order_relaxed);
@@ -90,6 +94,7 @@ void Worker::Start() {
   uv_timer_start(
       &tick_, [](uv_timer_t* timer) { static_cast<Worker*>(timer->data)->OnTick(); }, kTickMs,
       kTickMs);
+  held_replies_.Open(loop());
   thread_ = std::thread([this] { Run(); });
 }
 
@@ -381,8 +386,10 @@ void Worker::Stop() {
   Post([this] {
     while (sessions_ != nullptr) sessions_->Close();
     subscribers_.Close();
+    calls_.Close();
     for (const auto& upstream : upstreams_) upstream->Close();
     uv_close(reinterpret_cast<uv_handle_t*>(&tick_), nullptr);
+    held_replies_.Close();
     shared_chunk_.Reset();
     loop_.Stop();
     // After the answers to the plugins' own calls, and while the loop can still close their timers:

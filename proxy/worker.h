@@ -19,8 +19,10 @@
 #include "plugins/chain.h"
 #include "plugins/host.h"
 #include "plugins/plugin.h"
+#include "proxy/backend/routed_call.h"
 #include "proxy/backend/subscribers.h"
 #include "proxy/backend/upstream.h"
+#include "proxy/client/held_replies.h"
 #include "proxy/client/name_budget.h"
 #include "proxy/config.h"
 #include "proxy/loop.h"
@@ -111,6 +113,7 @@ class Worker final : public Host, public Hold::Target {
   NameBudget& names() { return names_; }
   bool OverMemory() { return context().chunks.bytes_in_use() > memory_bytes_max_; }
   void PauseForMemory(Session* session);
+  HeldReplies& held_replies() { return held_replies_; }
   void WatchSlowReader(Session* session) { slow_readers_.push_back(session); }
   void Remove(Session* session);
 
@@ -183,11 +186,13 @@ class Worker final : public Host, public Hold::Target {
   std::vector<std::unique_ptr<Upstream>> upstreams_;
   std::unique_ptr<RouteBook> routes_;
   Subscribers subscribers_;
+  RoutedCalls calls_;  // of plugins
   NameBudget names_;
   MonitorFeed monitors_;
   size_t session_words_ = 0;
   Chain chain_;
   uv_timer_t tick_;
+  HeldReplies held_replies_;
   ChunkRef shared_chunk_;
   Session* sessions_ = nullptr;
   size_t session_count_ = 0;

@@ -80,13 +80,7 @@ std::unique_ptr<HostTimer> Worker::After(uint64_t delay_ms, std::function<void()
 
 void Worker::Call(int upstream, std::string_view key, std::string request,
                   std::function<void(std::string_view reply)> done) {
-  Upstream& to = UpstreamByIndex(upstream);
-  LinkKey at = to.BaseKey();
-  if (to.is_cluster() && !key.empty())
-    at.node = to.map().PrimaryOf(to.snapshot().topology->SlotOf(key));
-  LinkGroup* group = to.Hold(at);
-  CallUpstream(&context(), &to, group, std::move(request), false, std::move(done));
-  group->Release();
+  calls_.Start(&UpstreamByIndex(upstream), key, std::move(request), std::move(done));
 }
 
 void Worker::Log(std::string_view event, std::string_view detail) {

@@ -126,6 +126,13 @@ bool RequestParser::ParseWhole(std::string_view data, bool authenticated, Parsed
 // The byte after an argument that lies at `p` whole and in canonical form; nullptr: it does not, or
 // it is too large for a plain case.
 inline const char* RequestParser::SkipArg(const char* p, const char* end) const {
+  std::string_view arg;
+  return FindArg(p, end, &arg);
+}
+
+// The same, and where the argument's own bytes are.
+inline const char* RequestParser::FindArg(const char* p, const char* end,
+                                          std::string_view* arg) const {
   if (end - p < kArgBytesMin || *p != '$') return nullptr;
   uint32_t length = 0;
   const char* payload = ReadShortNumber(p + 1, &length);
@@ -134,6 +141,7 @@ inline const char* RequestParser::SkipArg(const char* p, const char* end) const 
     if (payload == nullptr || length > plain_bulk_bytes_max_) return nullptr;
   }
   if (end - payload < ptrdiff_t{length} + 2 || !IsCrlf(payload + length)) return nullptr;
+  *arg = {payload, length};
   return payload + length + 2;
 }
 
@@ -155,6 +163,34 @@ size_t RequestParser::ParseAlike(std::string_view data, std::string_view head, u
     ++*count;
   }
   return static_cast<size_t>(done - data.data());
+}
+
+uint32_t RequestParser::ParseAlikeKeys(std::string_view data, std::string_view head,
+                                       uint32_t args_left, uint32_t key_index, uint32_t max,
+                                       AlikeRequest* out) const {
+  const char* const start = data.data();
+  const char* const end = start + data.size();
+  const char* done = start;
+  uint32_t count = 0;
+  if (args_left >= plain_args_max_) return 0;
+  for (; count < max; ++count) {
+    if (end - done < static_cast<ptrdiff_t>(head.size()) ||
+        std::memcmp(done, head.data(), head.size()) != 0) {
+      break;
+    }
+    const char* p = done + head.size();
+    std::string_view arg;
+    std::string_view key;
+    for (uint32_t i = 1; p != nullptr && i <= args_left; ++i) {
+      p = FindArg(p, end, &arg);
+      if (i == key_index) key = arg;
+    }
+    if (p == nullptr || static_cast<size_t>(p - done) > limits_.request_bytes_max) break;
+    done = p;
+    out[count] = {static_cast<uint32_t>(p - start), static_cast<uint32_t>(key.data() - start),
+                  static_cast<uint32_t>(key.size())};
+  }
+  return count;
 }
 
 ParseStatus RequestParser::ParseSlowly(ParseState* state, std::string_view data,

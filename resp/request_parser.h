@@ -76,6 +76,13 @@ struct ParseState {
   void Reset() { *this = ParseState{.authenticated = authenticated}; }
 };
 
+// A request that is like the one before it; see ParseAlikeKeys. Offsets count from `data`.
+struct AlikeRequest {
+  uint32_t end;
+  uint32_t key;
+  uint32_t key_bytes;
+};
+
 class RequestParser {
  public:
   explicit RequestParser(const RequestLimits& limits);
@@ -95,6 +102,12 @@ class RequestParser {
   size_t ParseAlike(std::string_view data, std::string_view head, uint32_t args_left, uint32_t max,
                     uint32_t* count) const;
 
+  // HOT. The same, and where each of them ends and its argument `key_index` is, which is at least 1
+  // and not more than `args_left`; returns how many there are. `out` has room for `max`. REQUIRES:
+  // data.size() < 2^32.
+  uint32_t ParseAlikeKeys(std::string_view data, std::string_view head, uint32_t args_left,
+                          uint32_t key_index, uint32_t max, AlikeRequest* out) const;
+
   // After kError: the whole reply, such as "-ERR Protocol error: invalid bulk length\r\n". Valid
   // until the next call.
   std::string_view error() const { return error_; }
@@ -112,6 +125,7 @@ class RequestParser {
 
   bool ParseWhole(std::string_view data, bool authenticated, ParsedRequest* out);
   const char* SkipArg(const char* p, const char* end) const;
+  const char* FindArg(const char* p, const char* end, std::string_view* arg) const;
   ParseStatus ParseSlowly(ParseState* state, std::string_view data, ParsedRequest* out);
   Step ParseMultibulk(ParseState* state, std::string_view data, ParsedRequest* out);
   Step ParseInline(ParseState* state, std::string_view data, ParsedRequest* out);

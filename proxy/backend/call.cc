@@ -16,7 +16,7 @@ class Call final : public RequestOwner, public TurnEnd {
   Call(LoopContext* context, LinkGroup* group, std::function<void(std::string_view)> done)
       : context_(context), group_(group), done_(std::move(done)) {}
 
-  void Start(std::string_view bytes, bool retryable, int64_t timeout_ms) {
+  void Start(std::string_view bytes, bool retryable, int64_t timeout_ms, bool asking) {
     Request* request = context_->requests.Make();
     request->owner = this;
     request->received_ns = context_->NowNs();
@@ -26,7 +26,8 @@ class Call final : public RequestOwner, public TurnEnd {
     }
     Link* link = group_->Shared(0);
     const Slice wire = Slice::Copy(context_->chunks, bytes);
-    if (link == nullptr || !link->Send(request, wire.chunk(), wire.view())) {
+    if (link == nullptr || (asking && !SendAsking(link)) ||
+        !link->Send(request, wire.chunk(), wire.view())) {
       reply_ = link == nullptr ? "-ERR weir: links_max is reached" : link->RefusalLine();
       reply_ += "\r\n";
       request->owner = nullptr;
@@ -58,6 +59,15 @@ class Call final : public RequestOwner, public TurnEnd {
   }
 
  private:
+  bool SendAsking(Link* link) {
+    Request* request = context_->requests.Make();
+    request->use = ReplyUse::kSwallow;
+    request->received_ns = context_->NowNs();
+    const Slice wire = Slice::Copy(context_->chunks, "*1\r\n$6\r\nASKING\r\n");
+    if (link->Send(request, wire.chunk(), wire.view())) return true;
+    context_->requests.ReleaseIfUnused(request);
+    return false;
+  }
   void Finish() {
     scheduled = true;
     context_->sessions_to_flush.push_back(this);
@@ -73,14 +83,14 @@ class Call final : public RequestOwner, public TurnEnd {
 }  // namespace
 
 void CallUpstream(LoopContext* context, Upstream* upstream, LinkGroup* group, std::string request,
-                  bool retryable, std::function<void(std::string_view reply)> done) {
+                  bool retryable, std::function<void(std::string_view reply)> done, bool asking) {
   if (group == nullptr) {
     group = upstream->Hold(upstream->BaseKey());
   } else {
     group->Hold();
   }
   auto* call = new Call(context, group, std::move(done));
-  call->Start(request, retryable, upstream->config().request_timeout_ms);
+  call->Start(request, retryable, upstream->config().request_timeout_ms, asking);
 }
 
 }  // namespace weir

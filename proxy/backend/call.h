@@ -14,10 +14,12 @@ struct LoopContext;
 
 // `request` in RESP. `done` is called exactly once, from the loop and never before this returns,
 // with the reply or an error line of weir's. A reply larger than 16 MiB is an error.
+// `asking`: a slot's target is told to take it though the slot is only on its way there.
 // `retryable`: the request changes nothing, so it may be sent again. `group` null: the upstream's
 // own credentials and db, RESP2.
 void CallUpstream(LoopContext* context, Upstream* upstream, LinkGroup* group, std::string request,
-                  bool retryable, std::function<void(std::string_view reply)> done);
+                  bool retryable, std::function<void(std::string_view reply)> done,
+                  bool asking = false);
 
 }  // namespace weir
 

@@ -153,6 +153,7 @@ void Link::CloseNow(std::string_view line) {
     PopHead();
   }
   out_.Clear();
+  copies_.Reset();
   unread_ = Slice();
   dial_.Forget();
   if (holder_ != nullptr) std::exchange(holder_, nullptr)->OnOwnLinkGone(line);
@@ -224,6 +225,11 @@ void Link::Extend(Request* request, Chunk* chunk, std::string_view wire, uint32_
   }
 }
 
+ChunkRef Link::ChunkForCopies(size_t room_min) {
+  if (!copies_ || copies_->room() < room_min) copies_ = ChunkRef(context_->chunks.Take(room_min));
+  return ChunkRef::Share(copies_.get());
+}
+
 void Link::SendMore(Request* request, Chunk* chunk, std::string_view bytes) {
   request->request_bytes += bytes.size();
   QueueBytes(request, chunk, bytes);
@@ -290,6 +296,7 @@ void Link::Flush() {
   MarkSent();
   if (error != 0) return Break(SystemErrorText(-error));
   if (out_.empty()) {
+    copies_.Reset();
     stream_.WatchWrite(false);
   } else {
     stream_.WatchWrite(true);

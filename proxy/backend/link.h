@@ -102,6 +102,9 @@ class Link final : private StreamOwner, private TurnEnd {
   bool CanExtend(const Request* request) const { return tail_ == request && !request->sent; }
   // Adds `n` more requests to the run, whose bytes follow the run's own in the same chunk.
   void Extend(Request* request, Chunk* chunk, std::string_view wire, uint32_t n = 1);
+  // Where copies of requests for this link go, one behind the other, so that they are written in
+  // one piece. With at least `room_min` bytes of room.
+  ChunkRef ChunkForCopies(size_t room_min);
   // More bytes of the last request, which is `streamed`. REQUIRES: state() == kReady.
   void SendMore(Request* request, Chunk* chunk, std::string_view bytes);
   void EndStreamed(Request* request);
@@ -275,6 +278,7 @@ class Link final : private StreamOwner, private TurnEnd {
   uint64_t phase_deadline_ms_ = 0;  // of connecting, of the handshake; kBackoff: try again
 
   SliceQueue out_;
+  ChunkRef copies_;                      // see ChunkForCopies; empty when all of them are written
   std::optional<FrameScanner> scanner_;  // of this connection
   Slice unread_;                         // bytes read and not consumed: the beginning of a frame
   size_t scanned_ = 0;                   // of them the scanner has seen

@@ -226,6 +226,7 @@ void Link::Break(std::string_view cause) {
   stream_closing_ = true;
   stream_.Close();
   out_.Clear();
+  copies_.Reset();
   unread_ = Slice();
   scanned_ = 0;
   ResolveInFlight(why);

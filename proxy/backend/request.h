@@ -85,6 +85,7 @@ struct Request {
   bool routed = false;            // it counts in its session's Route to the node (several nodes)
   bool sent_as_text = false;      // an EVALSHA that was sent again as EVAL
   bool has_parts = false;         // `extra` gathers the replies of several others
+  bool fanned = false;            // `extra` is a FannedRun
   Request* whole = nullptr;       // that this is a part of: it stands in no owner's queue
   uint32_t part = 0;              // which
   NodeIndex home = kNoNode;       // it is for this node, whoever serves which slot
@@ -100,6 +101,8 @@ struct Request {
   std::unique_ptr<RedirectHistory> history;  // null: no node of the cluster has refused it
 
   uint32_t remaining() const { return count - replies; }
+  // What several nodes answer together.
+  bool is_part() const { return whole != nullptr && !whole->fanned; }
 };
 
 // Whoever sends requests on links. None of these calls may send, close a link or free a request

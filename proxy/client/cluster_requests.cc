@@ -167,6 +167,7 @@ bool Dispatcher::SendRouted(const Plan& plan, const Input& input) {
   }
   routes.scripts = for_script;
   routes.waits_since_ms = 0;
+  if (!following_.empty() && FanOut(plan, input)) return true;
   return SendOn(link, plan, input);
 }
 

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "plugins/host.h"
 #include "plugins/plugin.h"
 #include "proxy/client/local_commands.h"
@@ -43,6 +44,9 @@ class Dispatcher {
   // True: the request was taken and its bytes may go. False: it has to wait, a reason to pause is
   // set, and it must be given again.
   [[nodiscard]] bool Handle(Chunk* chunk, const ParsedRequest& parsed);
+  // Tells what stands behind the next request to be handled, in the same chunk. Only with several
+  // nodes; without, it is given alone.
+  void ShowFollowing(std::string_view following) { following_ = following; }
   // Of what follows a request that was just taken, in the same chunk, takes the requests that are
   // like it and may join its run; returns their bytes, and in *count their number. See run.cc.
   size_t TakeAlike(Chunk* chunk, const ParsedRequest& parsed, std::string_view following,
@@ -103,10 +107,21 @@ class Dispatcher {
   // False, with a pause set, if the request cannot go to this link yet.
   bool MayUse(Link* link);
   bool WalkChain(const Input& input);
+  // run.cc
+  static bool NameDecides(const CommandEntry* entry);
+  bool NothingInterferes() const;
   bool SessionIsPlain() const;
+  bool MayRunOn(Chunk* chunk, const ParsedRequest& parsed, std::string_view following) const;
+  // fan_out.cc: a run over several nodes.
+  struct GrowingBranch;
+  using GrowingBranches = absl::InlinedVector<GrowingBranch, 4>;
+  bool MayFanOut(const Plan& plan, const Input& input) const;
+  Link* LinkForBranch(NodeIndex node);
+  size_t GrowBranches(const Input& input, const CommandEntry& entry, FannedRun* run,
+                      GrowingBranches* growing);
+  bool FanOut(const Plan& plan, const Input& input);
   void SendInTransaction(Link* link, InTransaction place, const CommandEntry* entry, Chunk* chunk,
                          std::string_view wire);
-  bool MayRunOn(Chunk* chunk, const ParsedRequest& parsed, std::string_view following) const;
   bool AnswerForPlugin(const CommandEntry* entry, std::string_view reply, const Input& input);
   // Refuses what only those may ask who have said who they are; nothing: they may.
   std::optional<bool> RefuseStranger(const CommandEntry* entry, const Input& input);
@@ -215,6 +230,13 @@ class Dispatcher {
   Session& session_;
   Worker& worker_;
   bool refused_ = false;  // the request in hand, by weir
+  // With several nodes: what stands behind the request in hand, and how much of that went with it.
+  struct Taken {
+    size_t bytes = 0;
+    uint32_t requests = 0;
+  };
+  std::string_view following_;
+  Taken taken_;
 };
 
 }  // namespace weir

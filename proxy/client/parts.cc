@@ -186,7 +186,7 @@ void Session::OnPartReply(Request& part, std::string_view bytes, uint32_t frames
   task.reply_bytes += bytes.size();
   HoldBytes(bytes.size());
   if (frames == 0) return;
-  if (routes_ != nullptr && !routes_->detours.empty()) NoteOvertaken(part);
+  if (routes_ != nullptr && !routes_->detours.empty()) NoteOvertaken(part.slot, part.retryable);
   --on_links_;
   if (part.routed) LeaveRoute(part);
   if (on_links_ == 0) ClearPause(Pause::kOrder);

@@ -152,6 +152,10 @@ bool Session::TakeRefusal(Request& request, std::string_view line, std::string* 
   if (pinned_ != nullptr && request.link == own_link_) {
     return TakeOwnRefusal(request, line, instead);
   }
+  if (request.whole != nullptr && request.whole->fanned) {
+    RerouteFromBranch(request, line);
+    return true;
+  }
   return request.routed && MakeDetour(request, line, /*own=*/false);
 }
 
@@ -211,6 +215,10 @@ bool Session::MakeDetour(Request& request, std::string_view line, bool own) {
 bool Session::OnHandedBack(Request& request, std::string_view line) {
   const InLane in(this, request.upstream);
   if (routes_ == nullptr || !request.routed) return false;
+  if (request.count > 1) {
+    HandBackBranch(request, line);
+    return true;
+  }
   Upstream& upstream = worker_->UpstreamAt(upstream_);
   const uint64_t now_ms = worker_->context().NowMs();
   const bool first = request.history == nullptr;
@@ -233,10 +241,10 @@ void Session::AddDetour(Detour detour) {
 }
 
 // A request has run that was sent after those which wait.
-void Session::NoteOvertaken(const Request& by) {
+void Session::NoteOvertaken(int32_t slot, bool retryable) {
   for (Detour& detour : routes_->detours) {
-    if (detour.request->slot != by.slot || by.slot < 0 || detour.due_ms == 0) continue;
-    if (!detour.request->retryable || !by.retryable) detour.given_up = true;
+    if (detour.request->slot != slot || slot < 0 || detour.due_ms == 0) continue;
+    if (!detour.request->retryable || !retryable) detour.given_up = true;
   }
 }
 
@@ -361,7 +369,13 @@ void Session::GiveUp(Detour& detour) {
   request->link = nullptr;
   request->replies = 0;
   request->errors = 1;
-  if (request->whole != nullptr) return FailPart(*request, detour.line);
+  if (request->is_part()) return FailPart(*request, detour.line);
+  if (request->whole != nullptr) {
+    Request& whole = *request->whole;
+    FailBranch(*request, 1, detour.line);
+    DetachBranch(*request);
+    return SettleFanned(whole, /*in_part=*/false);
+  }
   const std::string reply = Concat(detour.line, "\r\n");
   if (!request->collect) return AnswerAt(request, reply);
   auto& task = static_cast<RequestTask&>(*request->extra);

@@ -42,6 +42,8 @@ struct Route {
   LinkGroup* group = nullptr;  // held; null: not looked up yet
   Link* link = nullptr;        // where the requests in flight are
   uint32_t in_flight = 0;      // runs that are `routed`
+  uint32_t run = 0;            // the last that was fanned out to it (Routes::fanned_runs)
+  uint8_t branch = 0;          // its number in that run
 };
 
 struct Detour {
@@ -85,12 +87,15 @@ struct Routes {
   uint32_t away = 0;   // requests in flight that read from others than primaries
   uint64_t wrote_ms =
       0;  // when the client last sent, or heard of, what may write; on the loop's clock
-  bool scripts = false;  // what is in flight is on links for scripts
+  uint32_t fanned_runs = 0;  // so far
+  bool scripts = false;      // what is in flight is on links for scripts
   std::vector<Route> by_node;
   std::deque<Detour> detours;
   uint64_t waits_since_ms = 0;  // the next request cannot be sent yet; 0: no such wait
   std::unique_ptr<HostTimer> timer;
   std::unique_ptr<DeferredMulti> multi;
+  uint64_t held_since_ns = 0;      // replies of the queue's head wait for others; 0: none do
+  bool in_held_replies = false;    // of the worker
   size_t held_bytes = 0;           // of replies that wait for an earlier one's
   NodeIndex last_write = kNoNode;  // where the client last wrote: WAIT is about that
   int32_t pinned_slot = -1;        // of what the client's own connection holds; -1: not known

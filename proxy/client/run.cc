@@ -6,6 +6,7 @@
 // by their lengths alone and join the first one's run, many in one step. Whoever adds a decision
 // that depends on arguments, or that is made for each request, must see to it in MayRunOn.
 #include <algorithm>
+#include <utility>
 
 #include "plugins/chain.h"
 #include "proxy/backend/upstream.h"
@@ -15,22 +16,23 @@
 #include "proxy/worker.h"
 
 namespace weir {
-namespace {
 
-// Whether only the name decides what is done with the command on a shared link to one node.
-bool NameDecides(const CommandEntry* entry) {
+// Whether only the name decides what is done with the command on a shared link, and with several
+// nodes its key.
+bool Dispatcher::NameDecides(const CommandEntry* entry) {
   return entry != nullptr && entry->handling == Handling::kShared && !entry->needs_args &&
          entry->script == ScriptUse::kNone && !entry->runs_script && !entry->counts_receivers;
 }
 
-}  // namespace
+// Whether nothing of the session's or of plugins has a say in what is done with a request.
+bool Dispatcher::NothingInterferes() const {
+  return session_.conversation_.reply_mode == ReplyMode::kOn && session_.pinned_ == nullptr &&
+         session_.subscriptions_ == nullptr && session_.lanes_ == nullptr &&
+         !worker_.chain().has(kHookRequest) && worker_.monitors().off();
+}
 
 bool Dispatcher::SessionIsPlain() const {
-  const Session& session = session_;
-  return session.conversation_.reply_mode == ReplyMode::kOn && session.pinned_ == nullptr &&
-         session.subscriptions_ == nullptr && session.routes_ == nullptr &&
-         session.lanes_ == nullptr && !worker_.chain().has(kHookRequest) &&
-         worker_.monitors().off();
+  return session_.routes_ == nullptr && NothingInterferes();
 }
 
 bool Dispatcher::MayRunOn(Chunk* chunk, const ParsedRequest& parsed,
@@ -51,6 +53,11 @@ bool Dispatcher::MayRunOn(Chunk* chunk, const ParsedRequest& parsed,
 
 size_t Dispatcher::TakeAlike(Chunk* chunk, const ParsedRequest& parsed, std::string_view following,
                              uint32_t* count) {
+  if (session_.routes_ != nullptr) {
+    const Taken taken = std::exchange(taken_, {});
+    *count = taken.requests;
+    return taken.bytes;
+  }
   if (following.empty() || !MayRunOn(chunk, parsed, following)) return 0;
   Request* run = session_.tail_;
   const uint32_t depth_left = worker_.depth_max() - session_.unanswered_;  // it is not paused

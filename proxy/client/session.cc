@@ -88,6 +88,7 @@ void Session::Close() {
     request->owner_next = nullptr;
     request->in_owner = false;
     if (request->has_parts) ForgetParts(*request);
+    if (request->fanned) ForgetFanned(*request);
     request->reply.Clear();
     worker_->context().requests.ReleaseIfUnused(request);
   }
@@ -102,6 +103,7 @@ void Session::Close() {
   out_.Clear();
   input_ = Slice();
   if (group_ != nullptr) std::exchange(group_, nullptr)->Release();
+  if (routes_ != nullptr && routes_->in_held_replies) worker_->held_replies().Forget(this);
   routes_.reset();
   LeaveLanes();
   worker_->names().Note(conversation_.NameBytes(), 0);
@@ -213,6 +215,7 @@ void Session::Parse(Chunk* chunk, std::string_view data) {
     const ParseStatus status = parser.Parse(&parse_state_, data, &parsed);
     if (status == ParseStatus::kRequest) [[likely]] {
       ++requests;
+      if (routes_ != nullptr) dispatcher.ShowFollowing(data.substr(parsed.consumed));
       if (!dispatcher.Handle(chunk, parsed)) break;
       data.remove_prefix(parsed.consumed);
       uint32_t alike = 0;

@@ -45,6 +45,7 @@ namespace weir {
 struct ChainWalk;
 struct DeferredMulti;
 struct Detour;
+struct FannedRun;
 struct Lanes;
 class LinkGroup;
 class RoutingTable;
@@ -123,6 +124,9 @@ class Session final : public StreamOwner, public TurnEnd, public RequestOwner, p
   void OnMonitorLines(std::string_view lines, bool lost);
   // The map of that cluster has changed: what waits for that need not wait longer.
   void OnMapChanged(UpstreamIndex upstream);
+
+  // Says those replies that have waited long enough for others. False: nothing waits any more.
+  bool SayHeld();
 
   // A hold of this session's ended: go on with the next plugin, or with this answer.
   void EndHold(std::optional<std::string> reply);
@@ -213,7 +217,7 @@ class Session final : public StreamOwner, public TurnEnd, public RequestOwner, p
   void Advance();
   void ReportDone(const Request& request);
   bool SendScriptAgain(Request& request);
-  void CheckOutput(Request& request);
+  void CheckOutput(Link* of_reply);
   void CloseForOutput();
   void HoldBytes(size_t more);
   // Others may wait that long behind a reply whose client does not read at all.
@@ -265,6 +269,23 @@ class Session final : public StreamOwner, public TurnEnd, public RequestOwner, p
   void FinishParts(Request& whole);
   void ForgetParts(Request& whole);
 
+  // fanned_replies.cc: pipelines of like requests for several nodes.
+  Request* MakeBranch(Request* whole, uint32_t number);
+  Request* SplitOff(Request& branch, uint32_t n);
+  void DetachBranch(Request& branch);
+  void EndBranch(Request& branch);
+  void ForgetFanned(Request& whole);
+  void OnBranchReply(Request& branch, Chunk* chunk, std::string_view bytes, uint32_t frames,
+                     bool error);
+  void FailBranch(Request& branch, uint32_t n, std::string_view line);
+  void RerouteFromBranch(Request& branch, std::string_view line);
+  void HandBackBranch(Request& branch, std::string_view line);
+  void SettleFanned(Request& whole, bool in_part);
+  void HoldReplies();
+  void SayFanned(Request& whole);
+  bool SayOne(FannedRun& run);
+  void SayCopied(FannedRun& run);
+
   // reroute.cc: requests of a cluster that are sent again.
   bool TakeRefusal(Request& request, std::string_view line, std::string* instead);
   bool TakeOwnRefusal(Request& request, std::string_view line, std::string* instead);
@@ -275,7 +296,7 @@ class Session final : public StreamOwner, public TurnEnd, public RequestOwner, p
   bool SendOwnDetour(Detour& detour, NodeIndex node);
   void PutOff(Detour& detour);
   void GiveUp(Detour& detour);
-  void NoteOvertaken(const Request& by);
+  void NoteOvertaken(int32_t slot, bool retryable);
   void JoinRoute(Request& request, Link* link);
   void LeaveRoute(Request& request);
   LinkGroup* GroupAt(NodeIndex node);

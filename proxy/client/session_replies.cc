@@ -110,10 +110,12 @@ void Session::OnReply(Request& request, Chunk* chunk, std::string_view bytes, ui
     const bool unknown = bytes.starts_with("-ERR unknown ") && request.entry != nullptr &&
                          request.entry->spec != nullptr;
     if (unknown) worker_->NoteUnknownCommand(upstream_);
-    if (request.whole == nullptr) NoteError(request, bytes, 1);
+    if (!request.is_part()) NoteError(request, bytes, 1);
   }
-  if (request.whole != nullptr) [[unlikely]]
-    return OnPartReply(request, bytes, frames);
+  if (request.whole != nullptr) [[unlikely]] {
+    return request.is_part() ? OnPartReply(request, bytes, frames)
+                             : OnBranchReply(request, chunk, bytes, frames, error);
+  }
   // Redis has a command that weir's table lacks: a module may have been loaded.
   if (request.effect == PinEffect::kUnknown && frames != 0 && !error) [[unlikely]]
     worker_->NoteUnknownCommand(upstream_);
@@ -143,7 +145,7 @@ void Session::OnReply(Request& request, Chunk* chunk, std::string_view bytes, ui
   if (subscriptions_ != nullptr && frames != 0) [[unlikely]]
     subscriptions_->OnReplySaid();
   if (routes_ != nullptr && !routes_->detours.empty()) [[unlikely]]
-    NoteOvertaken(request);
+    NoteOvertaken(request.slot, request.retryable);
   if (request.remaining() == 0) {
     --on_links_;
     if (request.routed) [[unlikely]]
@@ -152,16 +154,22 @@ void Session::OnReply(Request& request, Chunk* chunk, std::string_view bytes, ui
   }
   if (unanswered_ <= worker_->depth_resume()) ClearPause(Pause::kDepth);
   Schedule();
-  if (out_.bytes() > worker_->output_pause_bytes()) CheckOutput(request);
+  if (out_.bytes() > worker_->output_pause_bytes()) CheckOutput(request.link);
 }
 
 void Session::OnFailed(Request& request, uint32_t n, bool last, std::string_view line) {
   const InLane in(this, request.upstream);
-  if (request.whole != nullptr) {
+  if (request.is_part()) {
     --on_links_;
     if (request.routed) LeaveRoute(request);
     if (on_links_ == 0) ClearPause(Pause::kOrder);
     return FailPart(request, line);
+  }
+  if (request.whole != nullptr) {
+    Request& whole = *request.whole;
+    FailBranch(request, n, line);
+    if (last) EndBranch(request);
+    return SettleFanned(whole, /*in_part=*/false);
   }
   if (request.reply_begun && !request.collect && !request.silent) {
     // Part of a reply was said and its end will never come.
@@ -263,6 +271,7 @@ void Session::Advance() {
     Request* request = head_;
     if (reorders()) held_bytes() -= request->reply.bytes();
     out_.Append(std::move(request->reply));
+    if (request->fanned) SayFanned(*request);
     if (request->close_after) close_when_said_ = true;
     head_ = request->owner_next;
     if (head_ == nullptr) tail_ = nullptr;
@@ -274,6 +283,7 @@ void Session::Advance() {
   }
   if (head_ != nullptr) {
     // What came early for it may be said now, even if there is more to come.
+    if (head_->fanned) HoldReplies();
     if (reorders()) held_bytes() -= head_->reply.bytes();
     out_.Append(std::move(head_->reply));
   } else if (end_of_input_) {
@@ -300,11 +310,11 @@ void Session::ReportDone(const Request& request) {
 // The client reads more slowly than its replies come. Its link is set aside, so that no one else's
 // request gets behind it; what is behind it already is still served while this client's unread
 // replies are below their bound. At the bound the link waits for the client (see SweepSlowReader).
-void Session::CheckOutput(Request& request) {
+void Session::CheckOutput(Link* of_reply) {
   SetPause(Pause::kOutput);
   // With several nodes, that of the reply stands for all.
-  Link* const link = routes_ == nullptr ? flow_ : request.link;
-  if (link == nullptr || on_links_ == 0 || request.link != link) return;
+  Link* const link = routes_ == nullptr ? flow_ : of_reply;
+  if (link == nullptr || on_links_ == 0 || of_reply != link) return;
   if (paused_link_ != nullptr && paused_link_ != link) {
     // Only one link can wait for it.
     if (out_.bytes() > 2 * worker_->output_bytes_max()) CloseForOutput();

@@ -56,6 +56,8 @@ class SliceQueue {
 
   // Fills up to `max` vectors from the front; returns how many.
   int Fill(iovec* vectors, int max) const;
+  // The first of its slices; empty if there is none. Valid until the next call that is not const.
+  const Slice& front() const { return first_; }
   // Drops `n` bytes from the front; n <= bytes().
   void Consume(size_t n);
   void Clear();

@@ -416,6 +416,10 @@ TEST(RequestParserPropertyTest, AlikeIsWhatParsingOneByOneFinds) {
     uint32_t count = 0;
     const size_t alike = parser.ParseAlike(following, head, argc - 1, max, &count);
     EXPECT_LE(count, max);
+    std::vector<AlikeRequest> keyed(max);
+    if (argc > 1) {
+      EXPECT_EQ(parser.ParseAlikeKeys(following, head, argc - 1, 1, max, keyed.data()), count);
+    }
     std::string_view rest = following;
     for (uint32_t k = 0; k < count; ++k) {
       ParsedRequest one;
@@ -424,6 +428,9 @@ TEST(RequestParserPropertyTest, AlikeIsWhatParsingOneByOneFinds) {
       EXPECT_TRUE(one.wire.starts_with(head) && !one.rewritten) << bytes;
       EXPECT_EQ(one.consumed, one.wire.size()) << bytes;
       rest.remove_prefix(one.consumed);
+      if (argc == 1) continue;
+      EXPECT_EQ(keyed[k].end, following.size() - rest.size()) << bytes;
+      EXPECT_EQ(following.substr(keyed[k].key, keyed[k].key_bytes), one.arg(1)) << bytes;
     }
     EXPECT_EQ(following.size() - rest.size(), alike) << bytes;
     ParsedRequest next;

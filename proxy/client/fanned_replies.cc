@@ -1,0 +1,262 @@
+// What becomes of the replies to a pipeline that was fanned out: see fanned_run.h.
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "plugins/text.h"
+#include "proxy/backend/upstream.h"
+#include "proxy/client/fanned_run.h"
+#include "proxy/client/routes.h"
+#include "proxy/client/session.h"
+#include "proxy/worker.h"
+#include "resp/request_parser.h"
+
+namespace weir {
+namespace {
+
+constexpr int kAnyVersion = 3;  // RESP3 includes RESP2
+
+FannedRun& RunOf(Request& whole) { return static_cast<FannedRun&>(*whole.extra); }
+
+// The nth of the requests that stand in `wire`, which weir has put there itself.
+std::string_view NthRequest(std::string_view wire, uint32_t n) {
+  RequestLimits limits;
+  limits.request_bytes_max = FannedRun::kRequestBytesMax;
+  RequestParser parser(limits);
+  ParseState state;
+  ParsedRequest parsed;
+  for (uint32_t i = 0;; ++i) {
+    if (parser.Parse(&state, wire, &parsed) != ParseStatus::kRequest) return {};
+    if (i == n) return wire.substr(0, parsed.consumed);
+    wire.remove_prefix(parsed.consumed);
+  }
+}
+
+// Where the nth request of a branch stands in its run. Those that left it stood before the others.
+uint32_t PositionOf(const FannedRun& run, const Request& branch, uint32_t n) {
+  uint32_t before = n - run.branches[branch.part].left;
+  for (uint32_t i = 0;; ++i) {
+    if (run.positions[i].branch != branch.part) continue;
+    if (before-- == 0) return i;
+  }
+}
+
+}  // namespace
+
+// ---- branches
+
+Request* Session::MakeBranch(Request* whole, uint32_t number) {
+  Request* branch = worker_->context().requests.Make();
+  branch->owner = this;
+  branch->in_owner = true;
+  branch->entry = whole->entry;
+  branch->received_ns = whole->received_ns;
+  branch->retryable = whole->entry->is_readonly;
+  branch->keeps_wire = true;
+  branch->whole = whole;
+  branch->upstream = whole->upstream;
+  branch->part = number;
+  return branch;
+}
+
+// Makes a branch of its own of the nth request of a branch, as if it had been sent so.
+Request* Session::SplitOff(Request& branch, uint32_t n) {
+  Request* const whole = branch.whole;
+  FannedRun& run = RunOf(*whole);
+  const uint32_t position = PositionOf(run, branch, n);
+  Request* single = MakeBranch(whole, static_cast<uint32_t>(run.branches.size()));
+  single->slot = run.positions[position].slot;
+  single->wire = Slice::Copy(worker_->context().chunks,
+                             NthRequest(branch.wire.view(), n - branch.replies_before));
+  single->link = branch.link;
+  single->routed = true;
+  ++routes_->at(branch.link->key().node).in_flight;
+  ++on_links_;
+  ++run.branches[branch.part].left;
+  run.positions[position].branch = static_cast<uint8_t>(single->part);
+  run.branches.emplace_back().request = single;
+  return single;
+}
+
+// It will get nothing more. It is freed, at the latest by its link.
+void Session::DetachBranch(Request& branch) {
+  RunOf(*branch.whole).branches[branch.part].request = nullptr;
+  branch.whole = nullptr;
+  branch.owner = nullptr;
+  branch.in_owner = false;
+  worker_->context().requests.ReleaseIfUnused(&branch);
+}
+
+// The last of its replies is here, or will never come.
+void Session::EndBranch(Request& branch) {
+  Request& whole = *branch.whole;
+  if (branch.replied_ns != 0) {
+    whole.sent = true;
+    whole.sent_ns = whole.sent_ns == 0 ? branch.sent_ns : std::min(whole.sent_ns, branch.sent_ns);
+    whole.replied_ns = std::max(whole.replied_ns, branch.replied_ns);
+  }
+  --on_links_;
+  LeaveRoute(branch);
+  DetachBranch(branch);
+}
+
+// The session is gone: whatever still comes is swallowed.
+void Session::ForgetFanned(Request& whole) {
+  for (const FannedRun::Branch& branch : RunOf(whole).branches) {
+    if (branch.request != nullptr) DetachBranch(*branch.request);
+  }
+}
+
+// ---- what comes
+
+void Session::OnBranchReply(Request& branch, Chunk* chunk, std::string_view bytes, uint32_t frames,
+                            bool error) {
+  Request& whole = *branch.whole;
+  FannedRun& run = RunOf(whole);
+  if (!routes_->detours.empty()) [[unlikely]] {
+    for (uint32_t n = branch.replies - frames; n < branch.replies; ++n) {
+      NoteOvertaken(run.positions[PositionOf(run, branch, n)].slot, branch.retryable);
+    }
+  }
+  if (error) whole.errors += frames;
+  whole.reply_bytes += bytes.size();
+  run.branches[branch.part].replies.Append(chunk, bytes);
+  run.waiting_bytes += bytes.size();
+  run.missing -= frames;
+  HoldBytes(bytes.size());
+  const bool last = branch.remaining() == 0;
+  Link* const link = branch.link;
+  if (last) EndBranch(branch);
+  SettleFanned(whole, /*in_part=*/frames == 0);
+  if (out_.bytes() > worker_->output_pause_bytes()) CheckOutput(link);
+}
+
+// The `n` oldest of its requests that are not answered will get no reply but `line`.
+void Session::FailBranch(Request& branch, uint32_t n, std::string_view line) {
+  Request& whole = *branch.whole;
+  FannedRun& run = RunOf(whole);
+  whole.errors += n;
+  NoteError(whole, line, n);
+  run.missing -= n;
+  if (branch.reply_begun) {
+    // Its end will never come, and nothing can be said in its place.
+    run.cut = true;
+    whole.close_after = true;
+    SetPause(Pause::kEnding);
+    return;
+  }
+  const std::string reply = Concat(line, "\r\n");
+  for (uint32_t i = 0; i < n; ++i) {
+    run.branches[branch.part].replies.AppendCopy(worker_->context().chunks, reply);
+  }
+  const size_t bytes = n * reply.size();
+  whole.reply_bytes += bytes;
+  run.waiting_bytes += bytes;
+  HoldBytes(bytes);
+}
+
+// Its node has refused the last one answered; `line` says where it goes instead, or when.
+void Session::RerouteFromBranch(Request& branch, std::string_view line) {
+  if (branch.count == 1) {
+    MakeDetour(branch, line, /*own=*/false);
+    return;
+  }
+  MakeDetour(*SplitOff(branch, branch.replies - 1), line, /*own=*/false);
+  if (branch.remaining() == 0) EndBranch(branch);
+}
+
+// What is left of it came back from a broken connection.
+void Session::HandBackBranch(Request& branch, std::string_view line) {
+  for (uint32_t n = branch.replies; n < branch.count; ++n) {
+    OnHandedBack(*SplitOff(branch, n), line);
+  }
+  EndBranch(branch);
+}
+
+// ---- what is said
+
+void Session::SettleFanned(Request& whole, bool in_part) {
+  FannedRun& run = RunOf(whole);
+  if (run.missing == 0) return Finish(whole);
+  if (&whole != head_) return;
+  if (in_part || run.waiting_bytes >= FannedRun::kSaidEarlyBytes) {
+    SayFanned(whole);
+    Schedule();
+  }
+  HoldReplies();
+}
+
+// Those of the head that are there wait for the others, for a while.
+void Session::HoldReplies() {
+  if (RunOf(*head_).waiting_bytes == 0 || routes_->held_since_ns != 0) return;
+  routes_->held_since_ns = worker_->context().NowNs();
+  if (std::exchange(routes_->in_held_replies, true)) return;
+  worker_->held_replies().Add(this);
+}
+
+bool Session::SayHeld() {
+  const uint64_t since_ns = routes_->held_since_ns;
+  routes_->in_held_replies = since_ns != 0;
+  if (since_ns == 0) return false;
+  if (worker_->context().NowNs() - since_ns < HeldReplies::kHeldMs * 1'000'000) return true;
+  SayFanned(*head_);
+  Schedule();
+  routes_->in_held_replies = false;
+  return false;
+}
+
+// Moves those replies to the output that are next. REQUIRES: it is the head.
+void Session::SayFanned(Request& whole) {
+  FannedRun& run = RunOf(whole);
+  const size_t waiting = run.waiting_bytes;
+  routes_->held_since_ns = 0;
+  do {
+    if (!run.scanner.has_value()) SayCopied(run);
+  } while (run.said < run.count && SayOne(run));
+  held_bytes() -= waiting - run.waiting_bytes;
+}
+
+// As much as there is of the next one, without a copy. False: that is not all of it.
+bool Session::SayOne(FannedRun& run) {
+  SliceQueue& replies = run.branches[run.positions[run.said].branch].replies;
+  while (!replies.empty()) {
+    if (!run.scanner.has_value()) run.scanner.emplace(kAnyVersion);
+    const Slice& front = replies.front();
+    const FrameScanner::Result result = run.scanner->Scan(front.view());
+    out_.Append(front.chunk(), front.view().substr(0, result.consumed));
+    run.waiting_bytes -= result.consumed;
+    replies.Consume(result.consumed);
+    if (result.status == ScanStatus::kNeedMore) continue;
+    run.scanner.reset();
+    ++run.said;
+    return true;
+  }
+  return false;
+}
+
+// All that is there up to the next large or unusual one: many small pieces are better one piece.
+void Session::SayCopied(FannedRun& run) {
+  const size_t room = std::min(run.waiting_bytes, FannedRun::kSaidEarlyBytes);
+  if (room == 0) return;
+  const ChunkRef into = worker_->SharedChunk(room);
+  char* const begin = into->tail();
+  char* end = begin;
+  for (; run.said < run.count; ++run.said) {
+    SliceQueue& replies = run.branches[run.positions[run.said].branch].replies;
+    const std::string_view front = replies.front().view();
+    const FrameRun frame = ScanRun(front, 1, kAnyVersion);
+    if (frame.frames == 0 || frame.bytes > FannedRun::kCopiedReplyBytesMax ||
+        frame.bytes > room - static_cast<size_t>(end - begin)) {
+      break;
+    }
+    std::memcpy(end, front.data(), frame.bytes);
+    end += frame.bytes;
+    replies.Consume(frame.bytes);
+  }
+  const auto bytes = static_cast<size_t>(end - begin);
+  into->used += static_cast<uint32_t>(bytes);
+  run.waiting_bytes -= bytes;
+  out_.Append(into.get(), {begin, bytes});
+}
+
+}  // namespace weir
