@@ -12,8 +12,6 @@
 namespace weir {
 namespace {
 
-using ::testing::HasSubstr;
-
 std::shared_ptr<const RoutingTable> Table(const std::vector<std::string>& allow = {},
                                           const std::vector<std::string>& deny = {}) {
   return RoutingTable::Make(CommandTable::BuiltIn(), *CommandPolicy::Parse(allow, deny));
