@@ -83,7 +83,8 @@ void Session::RunDetoursInLanes() {
 }
 
 size_t& Session::held_bytes() const {
-  return lanes_ != nullptr ? lanes_->held_bytes : routes_->held_bytes;
+  if (Lanes* const lanes = lanes_.get(); lanes != nullptr) return lanes->held_bytes;
+  return routes_->held_bytes;
 }
 
 DeferredMulti* Session::multi() const {
@@ -92,7 +93,8 @@ DeferredMulti* Session::multi() const {
 }
 
 std::unique_ptr<DeferredMulti>& Session::multi_place() {
-  return lanes_ != nullptr ? lanes_->multi : routes_->multi;
+  if (Lanes* const lanes = lanes_.get(); lanes != nullptr) return lanes->multi;
+  return routes_->multi;
 }
 
 // ---- Dispatcher: which lane

@@ -5,24 +5,16 @@
 #include <vector>
 
 #include "tests/integration/fixture.h"
+#include "tests/integration/same_replies.h"
 
 namespace weir::harness {
 namespace {
-
-using Requests = std::vector<std::vector<std::string>>;
 
 class PinnedTest : public BesideRedis {
  protected:
   // One by one, then all in one pipeline.
   void ExpectSame(const Requests& requests) {
-    {
-      RawClient direct(direct_.port());
-      RawClient through(weir_.port());
-      for (const auto& request : requests) {
-        EXPECT_EQ(Printable(through.Command(request)), Printable(direct.Command(request)))
-            << request[0];
-      }
-    }
+    ExpectSameOneByOne(direct_.port(), weir_.port(), requests);
     std::string bytes;
     for (const auto& request : requests) bytes += Encode(request);
     ExpectSameReplies(bytes, requests.size());

@@ -7,11 +7,10 @@
 #include <vector>
 
 #include "tests/integration/fixture.h"
+#include "tests/integration/same_replies.h"
 
 namespace weir::harness {
 namespace {
-
-using Requests = std::vector<std::vector<std::string>>;
 
 // One link for all clients, so that nobody is lucky.
 WeirConfig OneLink(const std::string& url) {
@@ -30,12 +29,7 @@ class RenamedTest : public ::testing::Test {
   }
 
   void ExpectSame(const Requests& requests) {
-    RawClient direct(direct_.port());
-    RawClient through(weir_.port());
-    for (const auto& request : requests) {
-      EXPECT_EQ(Printable(through.Command(request)), Printable(direct.Command(request)))
-          << request[0];
-    }
+    ExpectSameOneByOne(direct_.port(), weir_.port(), requests);
     std::string bytes;
     for (const auto& request : requests) bytes += Encode(request);
     RawClient direct_at_once(direct_.port());

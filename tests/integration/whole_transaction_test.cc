@@ -103,6 +103,18 @@ TEST_F(WholeTransactionTest, SameBytesAsRedis) {
   }
 }
 
+// It is looked for up to a bound; beyond that a transaction has a connection of its own, as before.
+TEST_F(WholeTransactionTest, ALongOneGetsAConnectionOfItsOwn) {
+  constexpr size_t kMoreThanTheBound = 1100;
+  RawClient direct(direct_.port()), through(weir_.port());
+  through.Command({"GET", "n"});
+  std::string bytes = Encode({"MULTI"});
+  for (size_t i = 0; i < kMoreThanTheBound; ++i) bytes += Encode({"INCR", "n"});
+  bytes += Encode({"EXEC"});
+  EXPECT_EQ(
+      OpenedDuring([&] { ExpectSameReplies(&direct, &through, bytes, kMoreThanTheBound + 2); }), 1);
+}
+
 // Whatever others send, nothing gets between MULTI and EXEC.
 TEST_F(WholeTransactionTest, ManyClientsOnOneLinkKeepTheirs) {
   constexpr int kClients = 8, kRounds = 200;
