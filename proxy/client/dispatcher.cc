@@ -140,7 +140,7 @@ bool Dispatcher::Refuse(const CommandEntry* entry, std::string_view line, const 
   request->request_bytes = input.parsed.wire.size();
   session_.AnswerAt(request, Concat(line, "\r\n"));
   if (input.tail != nullptr) {
-    session_.large_ = std::make_unique<Session::Large>(Session::Large{.tail = *input.tail});
+    session_.extras().large = std::make_unique<Session::Large>(Session::Large{.tail = *input.tail});
   }
   return true;
 }
@@ -163,7 +163,7 @@ bool Dispatcher::MayUse(Link* link) {
   }
   if (link->full()) {
     link->Wait(&session_);
-    session_.full_link_ = link;
+    session_.extras().full_link = link;
     session_.SetPause(Pause::kLinkFull);
     return false;
   }
@@ -262,7 +262,7 @@ bool Dispatcher::AnswerLocally(const Plan& plan, const Input& input) {
   const ReplyMode mode_before = conversation.reply_mode;
   const bool skip = mode_before == ReplyMode::kSkipNext;
   if (skip) conversation.reply_mode = ReplyMode::kOn;
-  session_.last_entry_ = plan.entry;  // CLIENT INFO shows itself
+  session_.traffic().last_entry = plan.entry;  // CLIENT INFO shows itself
   const size_t name_bytes = conversation.NameBytes();
   LocalOutcome outcome =
       RunLocalCommand(MakeLocalContext(input), *plan.entry, input.parsed, conversation);
