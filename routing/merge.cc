@@ -165,8 +165,15 @@ std::string InKeyOrder(const KeySplit& split, Replies replies) {
   std::vector<std::string_view> elements(split.unit_total());
   size_t bytes = 0;
   for (size_t part = 0; part < replies.size(); ++part) {
-    const auto found = CutElements(replies[part], 3);
     const absl::Span<const uint32_t> units = split.units_of(split.parts[part]);
+    if (units.size() == 1) {  // as mostly: the reply is a header and that element
+      const std::optional<AggregateHeader> header = ReadAggregateHeader(replies[part]);
+      if (!header || header->count != 1) return std::string(kMismatch);
+      elements[units[0]] = replies[part].substr(header->bytes);
+      bytes += replies[part].size();
+      continue;
+    }
+    const auto found = CutElements(replies[part], 3);
     if (!found || found->size() != units.size()) return std::string(kMismatch);
     for (size_t i = 0; i < units.size(); ++i) elements[units[i]] = (*found)[i];
     bytes += replies[part].size();

@@ -8,6 +8,7 @@
 
 #include <utility>
 
+#include "absl/container/inlined_vector.h"
 #include "plugins/chain.h"
 #include "plugins/text.h"
 #include "proxy/backend/upstream.h"
@@ -80,14 +81,25 @@ bool Dispatcher::SendAllParts(const Plan& plan, const Input& input, std::unique_
   PartsTask& sent = *task;
   whole->extra = std::move(task);
   std::vector<std::pair<Request*, std::string>> unsent;
-  // Room for all of them first: where the parts' bytes stand must not move.
-  std::string wire;
+  // All parts stand in one piece, so that those of a node go out as one slice.
+  absl::InlinedVector<size_t, 16> ends;
+  std::string wires;
+  if (sent.split.has_value()) {
+    wires.reserve(input.parsed.wire.size() * 2);
+    for (const SplitPart& part : sent.split->parts) {
+      AppendPart(&wires, args, *sent.split, part);
+      ends.push_back(wires.size());
+    }
+  }
+  const Slice all_bytes =
+      Slice::Copy(worker_.context().chunks, sent.split.has_value() ? wires : input.parsed.wire);
   for (size_t i = 0; i < parts.size(); ++i) {
-    wire.clear();
-    if (sent.split.has_value()) AppendPart(&wire, args, *sent.split, sent.split->parts[i]);
+    const size_t begin = i == 0 || ends.empty() ? 0 : ends[i - 1];
+    const size_t end = ends.empty() ? all_bytes.size() : ends[i];
+    const Slice wire(all_bytes.chunk(), all_bytes.view().substr(begin, end - begin));
     parts[i].index = static_cast<uint32_t>(i);
     const InLane in(&session_, parts[i].upstream);
-    sent.parts[i] = SendPart(whole, parts[i], sent.split.has_value() ? wire : input.parsed.wire);
+    sent.parts[i] = SendPart(whole, parts[i], wire);
     const bool went = sent.parts[i]->in_link || session_.routes_ != nullptr;
     if (!went) unsent.emplace_back(sent.parts[i], parts[i].link->RefusalLine());
   }
@@ -102,7 +114,7 @@ bool Dispatcher::SendAllParts(const Plan& plan, const Input& input, std::unique_
   return true;
 }
 
-Request* Dispatcher::SendPart(Request* whole, const PartPlan& plan, std::string_view bytes) {
+Request* Dispatcher::SendPart(Request* whole, const PartPlan& plan, const Slice& wire) {
   LoopContext& context = worker_.context();
   Request* part = context.requests.Make();
   part->owner = &session_;
@@ -117,7 +129,6 @@ Request* Dispatcher::SendPart(Request* whole, const PartPlan& plan, std::string_
   part->slot = plan.slot;
   part->home = plan.home;
   part->keeps_wire = true;
-  const Slice wire = Slice::Copy(context.chunks, bytes);
   SendOrDetour(part, plan.link, wire);
   return part;
 }
