@@ -301,6 +301,10 @@ bool Dispatcher::Ask(const Plan& plan, const Input& input, LocalOutcome outcome,
                      ReplyMode mode_before) {
   Conversation& conversation = session_.conversation_;
   LocalOutcome::Ask& ask = outcome.ask;
+  if (ask.of_all.has_value() && session_.routes_ != nullptr) {
+    conversation.reply_mode = mode_before;
+    return AskPrimaries(plan, input, std::move(ask));
+  }
   LinkKey key = session_.group_->key();
   if (ask.db.has_value()) key.db = *ask.db;
   if (ask.protocol_version.has_value()) {

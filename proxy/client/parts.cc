@@ -64,6 +64,34 @@ bool Dispatcher::SendParts(const Plan& plan, const Input& input) {
   return SendAllParts(plan, input, std::move(task), &parts);
 }
 
+// What weir answers with the help of all primaries. Those that are known to be away are left out,
+// so that who asks while one of them fails over is not kept waiting.
+bool Dispatcher::AskPrimaries(const Plan& plan, const Input& input, LocalOutcome::Ask ask) {
+  Upstream& upstream = worker_.UpstreamAt(session_.upstream_);
+  auto task = std::make_unique<PartsTask>();
+  task->merge = *ask.of_all;
+  task->finish = std::move(ask.finish);
+  task->reply_marks = input.reply_marks;
+  std::vector<PartPlan> parts;
+  std::string away;
+  for (const NodeIndex node : upstream.map().primaries()) {
+    PartPlan part{.node = node, .home = node, .upstream = session_.upstream_};
+    const auto done = FindRoute(plan, input, node, /*for_script=*/false, &part.link);
+    if (done.has_value()) return *done;
+    if (part.link->state() == Link::State::kBackoff) {
+      away = part.link->RefusalLine();
+    } else {
+      parts.push_back(part);
+    }
+  }
+  if (parts.empty()) {
+    return away.empty() ? WaitForAnyNode(plan, input) : WaitForNode(plan, input, away);
+  }
+  session_.routes_->scripts = false;
+  session_.routes_->waits_since_ms = 0;
+  return SendAllParts(plan, input, std::move(task), &parts);
+}
+
 // REQUIRES: the link of each part takes it.
 bool Dispatcher::SendAllParts(const Plan& plan, const Input& input, std::unique_ptr<PartsTask> task,
                               std::vector<PartPlan>* all) {
@@ -78,6 +106,7 @@ bool Dispatcher::SendAllParts(const Plan& plan, const Input& input, std::unique_
   task->parts.resize(parts.size());
   for (const PartPlan& part : parts) task->homes.push_back(part.home);
   task->replies.resize(parts.size());
+  if (input.keeps()) task->kept = std::move(*input.kept);
   PartsTask& sent = *task;
   whole->extra = std::move(task);
   std::vector<std::pair<Request*, std::string>> unsent;
@@ -238,6 +267,7 @@ void Session::FinishParts(Request& whole) {
                                     .split = task.split.has_value() ? &*task.split : nullptr,
                                     .changes_data = task.changes_data,
                                     .random = worker_->context().random()});
+  if (task.finish != nullptr) reply = task.finish(conversation_, reply);
   if (task.reply_marks != 0) {
     ReplyView view(*this, whole.entry, &reply);
     worker_->chain().OnReply(view, task.reply_marks);
