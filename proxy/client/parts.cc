@@ -70,6 +70,7 @@ bool Dispatcher::AskPrimaries(const Plan& plan, const Input& input, LocalOutcome
   Upstream& upstream = worker_.UpstreamAt(session_.upstream_);
   auto task = std::make_unique<PartsTask>();
   task->merge = *ask.of_all;
+  task->partial = true;
   task->finish = std::move(ask.finish);
   task->reply_marks = input.reply_marks;
   std::vector<PartPlan> parts;
