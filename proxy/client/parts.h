@@ -3,12 +3,15 @@
 #define WEIR_PROXY_CLIENT_PARTS_H_
 
 #include <cstddef>
+#include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "plugins/plugin.h"
 #include "proxy/backend/request.h"
+#include "proxy/client/conversation.h"
 #include "routing/split.h"
 #include "routing/spread.h"
 
@@ -24,6 +27,8 @@ struct PartsTask final : RequestExtra {
   std::optional<KeySplit> split;  // absent: each part is the request itself, for another node
   Merge merge = Merge::kFirst;
   bool changes_data = false;
+  // Makes the client's reply of the merged one; null: that is it.
+  std::function<std::string(Conversation&, std::string_view)> finish;
   PluginSet reply_marks = 0;  // the plugins whose OnReply gets the merged reply
 };
 
