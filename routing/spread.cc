@@ -32,8 +32,12 @@ constexpr Exception kExceptions[] = {
     {"acl|setuser", {Spread::kAllNodes, Merge::kFirst}},
     {"bgrewriteaof", {Spread::kAllPrimaries, Merge::kFirst}},
     {"bgsave", {Spread::kAllPrimaries, Merge::kFirst}},
+    {"client|pause", {Spread::kAllPrimaries, Merge::kFirst}},
+    {"client|unpause", {Spread::kAllPrimaries, Merge::kFirst}},
     {"config|resetstat", {Spread::kAllNodes, Merge::kFirst}},
     {"config|rewrite", {Spread::kAllNodes, Merge::kFirst}},
+    // Of DEBUG OBJECT, one node has the key.
+    {"debug", {Spread::kAllPrimaries, Merge::kOneSucceeded}},
     {"module|load", {Spread::kAllNodes, Merge::kFirst}},
     {"module|unload", {Spread::kAllNodes, Merge::kFirst}},
     {"save", {Spread::kAllPrimaries, Merge::kFirst}},
@@ -72,9 +76,9 @@ std::string_view SpreadName(Spread spread) {
 }
 
 std::string_view MergeName(Merge merge) {
-  constexpr std::string_view kNames[] = {"first",  "one succeeded", "sum",   "min",
-                                         "max",    "and",           "or",    "in key order",
-                                         "concat", "random key",    "union", "sum of counts"};
+  constexpr std::string_view kNames[] = {
+      "first",        "one succeeded", "sum",        "min",   "max",           "and", "or",
+      "in key order", "concat",        "random key", "union", "sum of counts", "info"};
   return kNames[static_cast<size_t>(merge)];
 }
 

@@ -35,6 +35,7 @@ enum class Merge : uint8_t {
   kRandomKey,  // one of those that are not null
   kUnion,      // arrays of strings one behind the other, each string once
   kSumCounts,  // arrays of the same strings, each with an integer behind it: their sums
+  kInfo,       // the texts of INFO as that of one server; see info_merge.h
 };
 std::string_view MergeName(Merge merge);  // "sum"
 

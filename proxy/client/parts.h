@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -27,9 +28,12 @@ struct PartsTask final : RequestExtra {
   std::optional<KeySplit> split;  // absent: each part is the request itself, for another node
   Merge merge = Merge::kFirst;
   bool changes_data = false;
-  // Makes the client's reply of the merged one; null: that is it.
-  std::function<std::string(Conversation&, std::string_view)> finish;
+  bool partial = false;  // a node that is away is left out, not waited for
   PluginSet reply_marks = 0;  // the plugins whose OnReply gets the merged reply
+  std::vector<std::unique_ptr<RequestView::Kept>> kept;  // of plugins
+  // Of what weir answers with the help of all nodes: the client's reply from theirs; null: as it
+  // is.
+  std::function<std::string(Conversation&, std::string_view)> finish;
 };
 
 }  // namespace weir

@@ -73,8 +73,7 @@ size_t FindTransaction(RequestParser& parser, const UpstreamSnapshot& known, std
 
 bool Dispatcher::BeginsTransaction(std::string_view data) {
   constexpr std::string_view kHead = "*1\r\n$5\r\n";
-  return data.starts_with(kHead) &&
-         EqualsIgnoreCase(data.substr(kHead.size(), 7), "multi\r\n");
+  return data.starts_with(kHead) && EqualsIgnoreCase(data.substr(kHead.size(), 7), "multi\r\n");
 }
 
 size_t Dispatcher::TakeTransaction(Chunk* chunk, std::string_view data, uint32_t* count) {
