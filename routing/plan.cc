@@ -187,6 +187,8 @@ Plan MakeUnsharedPlan(const CommandEntry& entry, const Topology& topology, const
     return plan;
   }
   Plan keyed = MakeClusterPlan(&entry, topology, args);
+  // Each channel is subscribed to where it is.
+  if (plan.kind == PlanKind::kSubscribe && keyed.slot == kNoSlot) return plan;
   if (keyed.kind == PlanKind::kReject) return keyed;
   if (keyed.slot != kNoSlot) {
     plan.node = keyed.node;

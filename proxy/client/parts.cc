@@ -14,6 +14,7 @@
 #include "proxy/backend/upstream.h"
 #include "proxy/client/dispatcher.h"
 #include "proxy/client/lanes.h"
+#include "proxy/client/receiver_counts.h"
 #include "proxy/client/request_task.h"
 #include "proxy/client/routes.h"
 #include "proxy/client/session.h"
@@ -74,6 +75,10 @@ bool Dispatcher::SendParts(const Plan& plan, const Input& input) {
   task->reply_marks = input.reply_marks;
   std::vector<PartPlan> parts;
   const ArgList args(input.parsed);
+  if (plan.entry->counts_receivers) {
+    task->finish =
+        ReceiverCorrection(&worker_.CountsOf(session_.upstream_), plan.entry->spec->name, args);
+  }
   if (plan.kind == PlanKind::kSplit) {
     task->split = MakeSplit(*plan.entry->spec, topology, args);
     for (const SplitPart& part : task->split->parts) {
