@@ -183,7 +183,12 @@ TEST_F(ReplicaLagTest, SentinelsReplicasAreMeasured) {
 TEST_F(ReplicaLagTest, EachShardOfAClusterHasItsOwn) {
   // Its nodes are to be patient: only the lag excludes one that is paused.
   Cluster cluster({.node_timeout_ms = 60000});
-  WeirServer weir(Config(cluster.url(), "prefer-replica"));
+  WeirConfig config = Config(cluster.url(), "prefer-replica");
+  // To see when they say that their replicas are online.
+  const std::string seldom = "topology_refresh_interval_ms = 3600000";
+  config.upstream.replace(config.upstream.find(seldom), seldom.size(),
+                          "topology_refresh_interval_ms = 200");
+  WeirServer weir(config);
   RawClient client(weir.port());
   for (size_t i = 0; i < 3; ++i) {
     ASSERT_EQ(client.Text({"SET", cluster.KeyOn(i, 1), "v"}), "OK");
