@@ -367,6 +367,8 @@ void Dispatcher::SendAsk(Request* request, Link* link, std::string_view bytes,
         link == nullptr ? worker_.TooManyLinksLine(session_.upstream_) : link->RefusalLine();
     task->collected += "\r\n";
     task->ask.permits = nullptr;
+    ++request->errors;
+    session_.NoteError(*request, task->collected, 1);
     request->extra = std::move(task);
     session_.FinishCollected(*request);
     session_.Finish(*request);
