@@ -24,6 +24,7 @@
 #include "plugins/registry.h"
 #include "proxy/admin.h"
 #include "proxy/backend/discovery.h"
+#include "proxy/backend/replica_lags.h"
 #include "proxy/backend/standstill.h"
 #include "proxy/backend/subscription_counts.h"
 #include "proxy/client/script_cache.h"
@@ -58,9 +59,13 @@ class Server final : public AdminSource {
   const UpstreamUrl& url(size_t upstream) const { return urls_[upstream]; }
   ScriptCache& scripts(size_t upstream) { return scripts_[upstream]; }
   Standstill& standstill(size_t upstream) { return standstills_[upstream]; }
+  // Null: they are not measured.
+  const ReplicaLags* replica_lags(size_t upstream) const { return replica_lags_[upstream].get(); }
   SubscriptionCounts& subscription_counts(size_t upstream) { return *counts_[upstream]; }
   void ReportNode(const std::string& upstream, const std::string& node, bool up,
                   const std::string& cause);
+  void ReportEjection(const std::string& upstream, const std::string& node, bool ejected,
+                      const std::string& cause);
   // The upstream's server may not be what it was: `reconnected` to, or it says so itself.
   void LookAgain(size_t upstream, bool reconnected);
   std::vector<NodeStates::State> node_states() const { return nodes_.All(); }
@@ -99,8 +104,9 @@ class Server final : public AdminSource {
   const std::span<const PluginKind> plugin_kinds_;
   const size_t worker_count_;
   std::vector<UpstreamUrl> urls_;
-  std::deque<Standstill> standstills_;  // by upstream
-  std::deque<ScriptCache> scripts_;     // likewise
+  std::deque<Standstill> standstills_;                      // by upstream
+  std::deque<ScriptCache> scripts_;                         // likewise
+  std::vector<std::shared_ptr<ReplicaLags>> replica_lags_;  // likewise
   CommandPolicy policy_;
   Loop loop_;
   NodeStates nodes_;

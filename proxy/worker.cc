@@ -58,8 +58,16 @@ Worker::Worker(Server* server, int index,
         [server](const std::string& upstream, const std::string& node, bool up,
                  const std::string& cause) { server->ReportNode(upstream, node, up, cause); },
         [server, i] { server->LookAgain(i, true); }));
+    if (config_.upstreams[i].consecutive_failures != 0) {
+      upstreams_.back()->BreakCircuits([server](const std::string& upstream,
+                                                const std::string& node, bool ejected,
+                                                const std::string& cause) {
+        server->ReportEjection(upstream, node, ejected, cause);
+      });
+    }
     if (!upstreams_.back()->is_cluster()) continue;
     upstreams_.back()->ConfirmPrimaries();
+    upstreams_.back()->SetReplicaLags(server->replica_lags(i));
     upstreams_.back()->SetOnRefreshWanted(
         [server, i](std::string_view) { server->RefreshTopology(i); });
     for (const std::string& mapping : config_.upstreams[i].address_map) {
@@ -274,6 +282,7 @@ void Worker::OnTick() {
   for (const auto& upstream : upstreams_) {
     upstream->RelieveBusyLinks();
     upstream->CloseDoubted();
+    upstream->TendBreakers();
     upstream->UpdateReaders();
   }
   subscribers_.OnTick(now_ms);
