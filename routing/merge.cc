@@ -6,6 +6,7 @@
 
 #include "resp/reply_elements.h"
 #include "resp/wire_text.h"
+#include "routing/info_merge.h"
 #include "routing/text.h"
 
 namespace weir {
@@ -75,6 +76,29 @@ std::string RandomKey(Replies replies, uint64_t random) {
   }
   if (!keys.empty()) return std::string(keys[random % keys.size()]);
   return std::string(error != nullptr ? *error : replies.front());
+}
+
+// What those nodes say that can be asked.
+std::string Info(Replies replies) {
+  constexpr std::string_view kFormat = "txt:";
+  std::vector<std::string_view> texts;
+  char type = 0;
+  for (const std::string_view reply : replies) {
+    if (IsError(reply)) continue;
+    const size_t head = reply.find("\r\n") + 2;
+    const bool fits = (reply[0] == '$' || reply[0] == '=') && reply.size() >= head + 2 &&
+                      (type == 0 || type == reply[0]);
+    if (!fits) return std::string(kMismatch);
+    type = reply[0];
+    texts.push_back(reply.substr(head, reply.size() - head - 2));
+    if (type == '=' && texts.back().starts_with(kFormat))
+      texts.back().remove_prefix(kFormat.size());
+  }
+  if (texts.empty()) return std::string(replies.front());
+  const std::string merged = MergeInfo(texts);
+  const std::string_view format = type == '=' ? kFormat : std::string_view();
+  return Concat(std::string_view(&type, 1), format.size() + merged.size(), "\r\n", format, merged,
+                "\r\n");
 }
 
 std::optional<int64_t> IntegerOf(std::string_view reply) {
@@ -165,8 +189,15 @@ std::string InKeyOrder(const KeySplit& split, Replies replies) {
   std::vector<std::string_view> elements(split.unit_total());
   size_t bytes = 0;
   for (size_t part = 0; part < replies.size(); ++part) {
-    const auto found = CutElements(replies[part], 3);
     const absl::Span<const uint32_t> units = split.units_of(split.parts[part]);
+    if (units.size() == 1) {  // as mostly: the reply is a header and that element
+      const std::optional<AggregateHeader> header = ReadAggregateHeader(replies[part]);
+      if (!header || header->count != 1) return std::string(kMismatch);
+      elements[units[0]] = replies[part].substr(header->bytes);
+      bytes += replies[part].size();
+      continue;
+    }
+    const auto found = CutElements(replies[part], 3);
     if (!found || found->size() != units.size()) return std::string(kMismatch);
     for (size_t i = 0; i < units.size(); ++i) elements[units[i]] = (*found)[i];
     bytes += replies[part].size();
@@ -183,6 +214,7 @@ std::string InKeyOrder(const KeySplit& split, Replies replies) {
 std::string MergeReplies(const MergeInput& input) {
   if (input.merge == Merge::kOneSucceeded) return OneSucceeded(input.replies);
   if (input.merge == Merge::kRandomKey) return RandomKey(input.replies, input.random);
+  if (input.merge == Merge::kInfo) return Info(input.replies);
   if (const Failures failures = FindFailures(input); failures.count != 0) {
     return FailureReply(input, failures);
   }
@@ -190,6 +222,7 @@ std::string MergeReplies(const MergeInput& input) {
     case Merge::kFirst:
     case Merge::kOneSucceeded:
     case Merge::kRandomKey:
+    case Merge::kInfo:
       return std::string(input.replies.front());
     case Merge::kSum:
     case Merge::kMin:

@@ -68,7 +68,7 @@ std::string_view SpreadName(Spread spread) {
 std::string_view MergeName(Merge merge) {
   constexpr std::string_view kNames[] = {"first",  "one succeeded", "sum", "min",
                                          "max",    "and",           "or",  "in key order",
-                                         "concat", "random key"};
+                                         "concat", "random key", "info"};
   return kNames[static_cast<size_t>(merge)];
 }
 

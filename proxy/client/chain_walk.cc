@@ -78,7 +78,8 @@ bool Dispatcher::WalkChain(const Input& input) {
   const uint64_t bytes = input.parsed.wire.size() + input.tail_bytes_min;
   // Most requests pass in one go; only one that has to wait is kept with the session.
   ChainWalk here;
-  ChainWalk* on_its_way = session_.walk_ == nullptr ? &here : session_.walk_.get();
+  std::unique_ptr<ChainWalk>& kept_walk = session_.extras().walk;
+  ChainWalk* on_its_way = kept_walk == nullptr ? &here : kept_walk.get();
   while (on_its_way->next != ChainWalk::kThrough && !on_its_way->answer.has_value()) {
     std::vector<std::string_view> rewritten;
     if (on_its_way->rewrite)
@@ -86,14 +87,14 @@ bool Dispatcher::WalkChain(const Input& input) {
     const ArgList args =
         on_its_way->rewrite ? ArgList(absl::MakeSpan(rewritten)) : ArgList(input.parsed);
     WalkView view(worker_, session_, args, known.routing->Resolve(args), upstream.index(), bytes,
-                  on_its_way, &session_.walk_);
+                  on_its_way, &kept_walk);
     const RequestOutcome outcome = worker_.chain().OnRequest(view, on_its_way->next);
-    if (session_.walk_ != nullptr) on_its_way = session_.walk_.get();
+    if (kept_walk != nullptr) on_its_way = kept_walk.get();
     on_its_way->reply_marks |= outcome.reply_marks;
     on_its_way->next =
         outcome.verdict == Verdict::kHeld ? outcome.next : size_t{ChainWalk::kThrough};
     if (outcome.verdict == Verdict::kClose) {
-      session_.walk_.reset();
+      kept_walk.reset();
       session_.KillAfterReplies();
       return true;
     }
@@ -103,11 +104,11 @@ bool Dispatcher::WalkChain(const Input& input) {
     }
   }
   ChainWalk through = std::move(*on_its_way);
-  session_.walk_.reset();
+  kept_walk.reset();
   ChainWalk* const walk = &through;
   if (walk->answer.has_value()) {
     if (AnswerForPlugin(known.routing->Resolve(input.parsed), *walk->answer, input)) return true;
-    session_.walk_ = std::make_unique<ChainWalk>(std::move(through));
+    kept_walk = std::make_unique<ChainWalk>(std::move(through));
     return false;
   }
   const Request* const last_before = session_.tail_;
@@ -145,7 +146,7 @@ bool Dispatcher::WalkChain(const Input& input) {
       return true;
     }
   }
-  session_.walk_ = std::make_unique<ChainWalk>(std::move(through));
+  kept_walk = std::make_unique<ChainWalk>(std::move(through));
   return false;
 }
 
@@ -171,16 +172,17 @@ bool Dispatcher::AnswerForPlugin(const CommandEntry* entry, std::string_view rep
   request->silent = silent;
   session_.AnswerAt(request, reply);
   if (input.tail != nullptr) {
-    session_.large_ = std::make_unique<Session::Large>(Session::Large{.tail = *input.tail});
+    session_.extras().large = std::make_unique<Session::Large>(Session::Large{.tail = *input.tail});
   }
   return true;
 }
 
 void Session::EndHold(std::optional<std::string> reply) {
-  if (walk_ == nullptr || walk_->ticket == 0) return;
-  walk_->ticket = 0;
-  walk_->deadline.reset();
-  if (reply.has_value()) walk_->answer = std::move(reply);
+  ChainWalk* const walk = extras_ == nullptr ? nullptr : extras_->walk.get();
+  if (walk == nullptr || walk->ticket == 0) return;
+  walk->ticket = 0;
+  walk->deadline.reset();
+  if (reply.has_value()) walk->answer = std::move(reply);
   ClearPause(Pause::kHold);
 }
 

@@ -140,7 +140,7 @@ std::optional<bool> Dispatcher::FindRoute(const Plan& plan, const Input& input, 
   }
   if (link->full()) [[unlikely]] {
     link->Wait(&session_);
-    session_.full_link_ = link;
+    session_.extras().full_link = link;
     session_.SetPause(Pause::kLinkFull);
     return false;
   }
@@ -362,9 +362,9 @@ std::optional<bool> Dispatcher::BeginDeferred(const Plan& plan, const Input& inp
 
 // A request on the client's own connection that the client has had its answer to.
 void Dispatcher::SendUnheard(std::string_view bytes, PinEffect effect) {
-  const CommandEntry* const last_entry = session_.last_entry_;
+  const CommandEntry* const last_entry = session_.traffic().last_entry;
   Request* request = session_.Push(nullptr);
-  session_.last_entry_ = last_entry;
+  session_.traffic().last_entry = last_entry;
   request->silent = true;
   request->use = ReplyUse::kSwallow;
   request->effect = effect;

@@ -144,7 +144,7 @@ bool Dispatcher::Refuse(const CommandEntry* entry, std::string_view line, const 
   request->request_bytes = input.parsed.wire.size();
   session_.AnswerAt(request, Concat(line, "\r\n"));
   if (input.tail != nullptr) {
-    session_.large_ = std::make_unique<Session::Large>(Session::Large{.tail = *input.tail});
+    session_.extras().large = std::make_unique<Session::Large>(Session::Large{.tail = *input.tail});
   }
   return true;
 }
@@ -167,7 +167,7 @@ bool Dispatcher::MayUse(Link* link) {
   }
   if (link->full()) {
     link->Wait(&session_);
-    session_.full_link_ = link;
+    session_.extras().full_link = link;
     session_.SetPause(Pause::kLinkFull);
     return false;
   }
@@ -267,7 +267,7 @@ bool Dispatcher::AnswerLocally(const Plan& plan, const Input& input) {
   const ReplyMode mode_before = conversation.reply_mode;
   const bool skip = mode_before == ReplyMode::kSkipNext;
   if (skip) conversation.reply_mode = ReplyMode::kOn;
-  session_.last_entry_ = plan.entry;  // CLIENT INFO shows itself
+  session_.traffic().last_entry = plan.entry;  // CLIENT INFO shows itself
   const size_t name_bytes = conversation.NameBytes();
   LocalOutcome outcome =
       RunLocalCommand(MakeLocalContext(input), *plan.entry, input.parsed, conversation);
@@ -306,6 +306,10 @@ bool Dispatcher::Ask(const Plan& plan, const Input& input, LocalOutcome outcome,
                      ReplyMode mode_before) {
   Conversation& conversation = session_.conversation_;
   LocalOutcome::Ask& ask = outcome.ask;
+  if (ask.of_all.has_value() && session_.routes_ != nullptr) {
+    conversation.reply_mode = mode_before;
+    return AskPrimaries(plan, input, std::move(ask));
+  }
   LinkKey key = session_.group_->key();
   if (ask.db.has_value()) key.db = *ask.db;
   if (ask.protocol_version.has_value()) {
@@ -368,6 +372,8 @@ void Dispatcher::SendAsk(Request* request, Link* link, std::string_view bytes,
         link == nullptr ? worker_.TooManyLinksLine(session_.upstream_) : link->RefusalLine();
     task->collected += "\r\n";
     task->ask.permits = nullptr;
+    ++request->errors;
+    session_.NoteError(*request, task->collected, 1);
     request->extra = std::move(task);
     session_.FinishCollected(*request);
     session_.Finish(*request);

@@ -14,30 +14,30 @@ namespace weir {
 
 // Passes on what belongs to the large request and returns how much that is.
 size_t Session::PassLarge(Chunk* chunk, std::string_view data) {
-  const RequestTail::Result result = large_->tail.Scan(data);
-  Request* request = large_->request;
+  const RequestTail::Result result = large()->tail.Scan(data);
+  Request* request = large()->request;
   if (request != nullptr) own_link_->SendMore(request, chunk, data.substr(0, result.consumed));
   if (result.status == RequestTail::Status::kEnd) {
     if (request != nullptr) {
       request->deadline_ms = worker_->DeadlineMs(upstream_, request->entry);
       own_link_->EndStreamed(request);
     }
-    large_.reset();
+    extras_->large.reset();
   } else if (result.status == RequestTail::Status::kError) {
-    const std::string error(large_->tail.error());
+    const std::string error(large()->tail.error());
     if (request != nullptr) {
       // Half a request is on that link, so it is of no use to anyone; and of this client's
       // request nothing is said but the error below.
       request->silent = true;
       DropOwnLink("-ERR weir: the request was malformed");
     }
-    large_.reset();
+    extras_->large.reset();
     ProtocolError(error);
     return data.size();
   }
-  if (own_link_ != nullptr && request != nullptr && own_link_->full() && large_ != nullptr) {
+  if (own_link_ != nullptr && request != nullptr && own_link_->full() && large() != nullptr) {
     own_link_->Wait(this);
-    full_link_ = own_link_;
+    extras().full_link = own_link_;
     SetPause(Pause::kLinkFull);
   }
   return result.consumed;

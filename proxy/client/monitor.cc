@@ -49,8 +49,8 @@ bool Dispatcher::PerformShown(const Plan& plan, const Input& input) {
   if (plan.entry != nullptr && plan.entry->local == LocalCommand::kWeirOn) return Act(plan, input);
   refused_ = false;
   if (session_.pinned_ != nullptr) session_.pinned_->exec_sent = false;
-  if (session_.monitoring_ != nullptr && session_.monitoring_->begun && UsesKeyspace(plan.entry) &&
-      plan.entry->spec->ArityAllows(input.parsed.argc_declared)) {
+  if (session_.monitoring() != nullptr && session_.monitoring()->begun &&
+      UsesKeyspace(plan.entry) && plan.entry->spec->ArityAllows(input.parsed.argc_declared)) {
     const std::string_view line = "-ERR Replica can't interact with the keyspace";
     const bool in_transaction =
         session_.own_link_ != nullptr && session_.pinned_->state.expected().transaction;
@@ -127,9 +127,9 @@ void Session::ShowWords(std::string_view words) {
 // may.
 bool Dispatcher::StartMonitor(const Plan& plan, const Input& input) {
   if (!plan.entry->spec->ArityAllows(input.parsed.argc_declared)) return AnswerLocally(plan, input);
-  if (session_.monitoring_ != nullptr) {
+  if (session_.monitoring() != nullptr) {
     // Redis says nothing to who is a monitor already.
-    if (!session_.monitoring_->begun) {
+    if (!session_.monitoring()->begun) {
       session_.SetPause(Pause::kAsk);
       return false;
     }
@@ -146,7 +146,7 @@ bool Dispatcher::StartMonitor(const Plan& plan, const Input& input) {
   if (worker_.config().auth.mode == AuthMode::kPassthrough) {
     return AskToMonitor(plan, input, std::move(gather));
   }
-  session_.monitoring_ = std::make_unique<Monitoring>();
+  session_.extras().monitoring = std::make_unique<Monitoring>();
   session_.SetPause(Pause::kAsk);
   Gather(plan, input, std::move(gather), TakeSilence());
   return true;
@@ -165,7 +165,7 @@ bool Dispatcher::AskToMonitor(const Plan& plan, const Input& input, LocalOutcome
   auto task = std::make_unique<RequestTask>();
   task->ask.permits = [session = &session_](std::string_view reply) {
     if (reply.starts_with('-')) return false;
-    session->monitoring_ = std::make_unique<Monitoring>();
+    session->extras().monitoring = std::make_unique<Monitoring>();
     return true;
   };
   task->ask.serial = true;
@@ -180,42 +180,42 @@ bool Dispatcher::AskToMonitor(const Plan& plan, const Input& input, LocalOutcome
 
 // All workers know of it. Returns the reply.
 std::string Session::BeginMonitoring() {
-  monitoring_->begun = true;
-  monitoring_->upstream = upstream_;
+  monitoring()->begun = true;
+  monitoring()->upstream = upstream_;
   worker_->monitors().Add(Number(upstream_), this);
   return "+OK\r\n";
 }
 
 void Session::StopMonitoring() {
-  if (monitoring_ == nullptr) return;
-  const size_t upstream = Number(monitoring_->upstream);
-  monitoring_.reset();
+  if (monitoring() == nullptr) return;
+  const size_t upstream = Number(monitoring()->upstream);
+  extras_->monitoring.reset();
   worker_->monitors().Remove(upstream, this);
   worker_->ForgetMonitor(upstream);
 }
 
 void Session::OnMonitorLines(std::string_view lines, bool lost) {
-  if (closed_ || monitoring_->lost) return;
+  if (closed_ || monitoring()->lost) return;
   const Request* head = head_;
   const bool mid_reply =
       head != nullptr && head->reply_begun && !head->collect && !head->silent && !head->done;
-  SliceQueue& to = mid_reply || !monitoring_->waiting.empty() ? monitoring_->waiting : out_;
+  SliceQueue& to = mid_reply || !monitoring()->waiting.empty() ? monitoring()->waiting : out_;
   to.AppendCopy(worker_->context().chunks, lines);
-  monitoring_->lost =
-      lost || out_.bytes() + monitoring_->waiting.bytes() > worker_->output_bytes_max();
+  monitoring()->lost =
+      lost || out_.bytes() + monitoring()->waiting.bytes() > worker_->output_bytes_max();
   Schedule();
 }
 
 // At the turn's end. False: the session is closed.
 bool Session::RunMonitoring() {
-  if (monitoring_->lost) {
+  if (monitoring()->lost) {
     worker_->context().stats.clients_output_closed.Add();
     Close();
     return false;
   }
   const bool mid_reply =
       head_ != nullptr && head_->reply_begun && !head_->collect && !head_->silent && !head_->done;
-  if (!mid_reply) out_.Append(std::exchange(monitoring_->waiting, SliceQueue()));
+  if (!mid_reply) out_.Append(std::exchange(monitoring()->waiting, SliceQueue()));
   return true;
 }
 

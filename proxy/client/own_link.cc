@@ -59,7 +59,7 @@ void Session::SettleOwnLink() {
     FollowConversation();
   }
   const bool asks = (pauses_ & static_cast<uint16_t>(Pause::kAsk)) != 0;
-  const bool in_use = on_links_ != 0 || large_ != nullptr || full_link_ == own_link_ || asks;
+  const bool in_use = on_links_ != 0 || large() != nullptr || full_link() == own_link_ || asks;
   if (in_use || pin.holds().any()) {
     ShowPinReason(pin.reason());
   } else {
@@ -212,10 +212,10 @@ void Session::OnPush(Chunk* chunk, std::string_view bytes) {
   if (!wanted || (!streaming_ && !TakesPush(bytes))) return;
   if (streaming_ || !PushBrokenRedirect(bytes)) out_.Append(chunk, bytes);
   Schedule();
-  if (out_.bytes() > worker_->output_pause_bytes() && paused_link_ == nullptr) {
+  if (out_.bytes() > worker_->output_pause_bytes() && paused_link() == nullptr) {
     SetPause(Pause::kOutput);
     own_link_->PauseReadingFor(this);
-    paused_link_ = own_link_;
+    extras().paused_link = own_link_;
   }
 }
 

@@ -104,7 +104,7 @@ std::optional<bool> Dispatcher::OpenOwnLink(const Plan& plan, const Input& input
       link->state() == Link::State::kConnecting || link->state() == Link::State::kGated;
   if (opening || link->full()) {
     link->Wait(&session);
-    session.full_link_ = link;
+    session.extras().full_link = link;
     session.SetPause(Pause::kLinkFull);
     return false;
   }
@@ -268,7 +268,7 @@ bool Dispatcher::SendLarge(Link* link, const Plan& plan, const Input& input) {
   ++session_.on_links_;
   session_.flow_ = link;
   worker_.context().stats.requests_streamed.Add();
-  session_.large_ =
+  session_.extras().large =
       std::make_unique<Session::Large>(Session::Large{.tail = *input.tail, .request = request});
   return true;
 }

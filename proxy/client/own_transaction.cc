@@ -240,9 +240,9 @@ bool Dispatcher::SendInstead(const Plan& plan, const Input& input, const Instead
 
 // Behind an EXEC that ran SELECT, HELLO or the like: what is the connection now?
 void Dispatcher::AskWhatChanged() {
-  const CommandEntry* const last_entry = session_.last_entry_;
+  const CommandEntry* const last_entry = session_.traffic().last_entry;
   Request* request = session_.Push(nullptr);
-  session_.last_entry_ = last_entry;
+  session_.traffic().last_entry = last_entry;
   request->silent = true;
   request->collect = true;
   auto task = std::make_unique<RequestTask>();

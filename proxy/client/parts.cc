@@ -8,6 +8,7 @@
 
 #include <utility>
 
+#include "absl/container/inlined_vector.h"
 #include "plugins/chain.h"
 #include "plugins/text.h"
 #include "proxy/backend/upstream.h"
@@ -63,6 +64,35 @@ bool Dispatcher::SendParts(const Plan& plan, const Input& input) {
   return SendAllParts(plan, input, std::move(task), &parts);
 }
 
+// What weir answers with the help of all primaries. Those that are known to be away are left out,
+// so that who asks while one of them fails over is not kept waiting.
+bool Dispatcher::AskPrimaries(const Plan& plan, const Input& input, LocalOutcome::Ask ask) {
+  Upstream& upstream = worker_.UpstreamAt(session_.upstream_);
+  auto task = std::make_unique<PartsTask>();
+  task->merge = *ask.of_all;
+  task->partial = true;
+  task->finish = std::move(ask.finish);
+  task->reply_marks = input.reply_marks;
+  std::vector<PartPlan> parts;
+  std::string away;
+  for (const NodeIndex node : upstream.map().primaries()) {
+    PartPlan part{.node = node, .home = node, .upstream = session_.upstream_};
+    const auto done = FindRoute(plan, input, node, /*for_script=*/false, &part.link);
+    if (done.has_value()) return *done;
+    if (part.link->state() == Link::State::kBackoff) {
+      away = part.link->RefusalLine();
+    } else {
+      parts.push_back(part);
+    }
+  }
+  if (parts.empty()) {
+    return away.empty() ? WaitForAnyNode(plan, input) : WaitForNode(plan, input, away);
+  }
+  session_.routes_->scripts = false;
+  session_.routes_->waits_since_ms = 0;
+  return SendAllParts(plan, input, std::move(task), &parts);
+}
+
 // REQUIRES: the link of each part takes it.
 bool Dispatcher::SendAllParts(const Plan& plan, const Input& input, std::unique_ptr<PartsTask> task,
                               std::vector<PartPlan>* all) {
@@ -77,17 +107,29 @@ bool Dispatcher::SendAllParts(const Plan& plan, const Input& input, std::unique_
   task->parts.resize(parts.size());
   for (const PartPlan& part : parts) task->homes.push_back(part.home);
   task->replies.resize(parts.size());
+  if (input.keeps()) task->kept = std::move(*input.kept);
   PartsTask& sent = *task;
   whole->extra = std::move(task);
   std::vector<std::pair<Request*, std::string>> unsent;
-  // Room for all of them first: where the parts' bytes stand must not move.
-  std::string wire;
+  // All parts stand in one piece, so that those of a node go out as one slice.
+  absl::InlinedVector<size_t, 16> ends;
+  std::string wires;
+  if (sent.split.has_value()) {
+    wires.reserve(input.parsed.wire.size() * 2);
+    for (const SplitPart& part : sent.split->parts) {
+      AppendPart(&wires, args, *sent.split, part);
+      ends.push_back(wires.size());
+    }
+  }
+  const Slice all_bytes =
+      Slice::Copy(worker_.context().chunks, sent.split.has_value() ? wires : input.parsed.wire);
   for (size_t i = 0; i < parts.size(); ++i) {
-    wire.clear();
-    if (sent.split.has_value()) AppendPart(&wire, args, *sent.split, sent.split->parts[i]);
+    const size_t begin = i == 0 || ends.empty() ? 0 : ends[i - 1];
+    const size_t end = ends.empty() ? all_bytes.size() : ends[i];
+    const Slice wire(all_bytes.chunk(), all_bytes.view().substr(begin, end - begin));
     parts[i].index = static_cast<uint32_t>(i);
     const InLane in(&session_, parts[i].upstream);
-    sent.parts[i] = SendPart(whole, parts[i], sent.split.has_value() ? wire : input.parsed.wire);
+    sent.parts[i] = SendPart(whole, parts[i], wire);
     const bool went = sent.parts[i]->in_link || session_.routes_ != nullptr;
     if (!went) unsent.emplace_back(sent.parts[i], parts[i].link->RefusalLine());
   }
@@ -102,7 +144,7 @@ bool Dispatcher::SendAllParts(const Plan& plan, const Input& input, std::unique_
   return true;
 }
 
-Request* Dispatcher::SendPart(Request* whole, const PartPlan& plan, std::string_view bytes) {
+Request* Dispatcher::SendPart(Request* whole, const PartPlan& plan, const Slice& wire) {
   LoopContext& context = worker_.context();
   Request* part = context.requests.Make();
   part->owner = &session_;
@@ -117,7 +159,6 @@ Request* Dispatcher::SendPart(Request* whole, const PartPlan& plan, std::string_
   part->slot = plan.slot;
   part->home = plan.home;
   part->keeps_wire = true;
-  const Slice wire = Slice::Copy(context.chunks, bytes);
   SendOrDetour(part, plan.link, wire);
   return part;
 }
@@ -227,6 +268,7 @@ void Session::FinishParts(Request& whole) {
                                     .split = task.split.has_value() ? &*task.split : nullptr,
                                     .changes_data = task.changes_data,
                                     .random = worker_->context().random()});
+  if (task.finish != nullptr) reply = task.finish(conversation_, reply);
   if (task.reply_marks != 0) {
     ReplyView view(*this, whole.entry, &reply);
     worker_->chain().OnReply(view, task.reply_marks);

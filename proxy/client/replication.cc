@@ -22,7 +22,7 @@ std::optional<bool> Dispatcher::Replicate(const Plan& plan, const Input& input) 
   Link* link = session_.own_link_;
   if (!link->idle()) {
     link->Wait(&session_);
-    session_.full_link_ = link;
+    session_.extras().full_link = link;
     session_.SetPause(Pause::kLinkFull);
     return false;
   }
@@ -51,7 +51,7 @@ void Session::PassStream(Chunk* chunk, std::string_view bytes) {
   own_link_->SendRaw(chunk, bytes);
   if (!own_link_->full()) return;
   own_link_->Wait(this);
-  full_link_ = own_link_;
+  extras().full_link = own_link_;
   SetPause(Pause::kLinkFull);
 }
 

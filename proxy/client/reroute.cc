@@ -219,6 +219,13 @@ bool Session::OnHandedBack(Request& request, std::string_view line) {
     HandBackBranch(request, line);
     return true;
   }
+  if (request.whole != nullptr && request.whole->has_parts &&
+      static_cast<PartsTask&>(*request.whole->extra).partial) {
+    if (--on_links_ == 0) ClearPause(Pause::kOrder);
+    LeaveRoute(request);
+    FailPart(request, line);
+    return true;
+  }
   Upstream& upstream = worker_->UpstreamAt(upstream_);
   const uint64_t now_ms = worker_->context().NowMs();
   const bool first = request.history == nullptr;

@@ -24,15 +24,16 @@ constexpr size_t kRoomMin = ChunkPool::kChunkBytes / 2;  // of a shared chunk th
 constexpr size_t kSmallRest = 4096;                      // less is copied out of a shared chunk
 constexpr int kReadsPerTurnMax = 4;                      // fairness between clients
 
-// What an idle connection costs is mostly this: one of the allocator's size classes.
-static_assert(sizeof(Session) <= 512);
+// What an idle connection costs is mostly this: one of the allocator's size classes. What few
+// clients have belongs into Extras.
+static_assert(sizeof(Session) <= 448);
 
 }  // namespace
 
 Session::Session(Worker* worker, uint64_t id, int listener)
-    : worker_(worker),
-      listener_(static_cast<uint16_t>(listener)),
-      upstream_(worker->HomeOf(listener)) {
+    : listener_(static_cast<uint16_t>(listener)),
+      upstream_(worker->HomeOf(listener)),
+      worker_(worker) {
   conversation_.id = id;
   last_read_ms_ = worker->context().NowMs();
   opened_s_ = static_cast<uint32_t>(last_read_ms_ / 1000);
@@ -40,12 +41,15 @@ Session::Session(Worker* worker, uint64_t id, int listener)
 
 Session::~Session() = default;
 
-Session::Traffic& Session::traffic() {
-  if (traffic_ == nullptr) {
-    traffic_ = std::make_unique<Traffic>();
-    traffic_->last_write_ms = worker_->context().NowMs();
-  }
+Session::Traffic& Session::MakeTraffic() {
+  traffic_ = std::make_unique<Traffic>();
+  traffic_->last_write_ms = worker_->context().NowMs();
   return *traffic_;
+}
+
+Session::Extras& Session::MakeExtras() {
+  extras_ = std::make_unique<Extras>();
+  return *extras_;
 }
 
 void Session::Open(int fd) {
@@ -64,7 +68,7 @@ void Session::Open(int fd) {
   UpdateGroup();
   Chain& chain = worker_->chain();
   if (worker_->session_words() != 0) {
-    words_ = std::make_unique<uint64_t[]>(worker_->session_words());
+    extras().words = std::make_unique<uint64_t[]>(worker_->session_words());
   }
   if (chain.has(kHookOpen) && chain.OnOpen(*this) != Verdict::kContinue) return Close();
   stream_.WatchRead(true);
@@ -81,7 +85,7 @@ void Session::Close() {
   subscriptions_.reset();
   worker_->ForgetResends(this);
   subscriptions_.reset();
-  if (full_link_ != nullptr) std::exchange(full_link_, nullptr)->StopWaiting(this);
+  if (full_link() != nullptr) std::exchange(extras_->full_link, nullptr)->StopWaiting(this);
   while (head_ != nullptr) {
     Request* request = std::exchange(head_, head_->owner_next);
     request->owner = nullptr;
@@ -96,7 +100,7 @@ void Session::Close() {
   tail_ = nullptr;
   worker_->context().stats.requests_in_flight.Add(-static_cast<int64_t>(unanswered_));
   unanswered_ = 0;
-  if (paused_link_ != nullptr) std::exchange(paused_link_, nullptr)->ResumeReading();
+  if (paused_link() != nullptr) std::exchange(extras_->paused_link, nullptr)->ResumeReading();
   // What is half said or half heard on it is nobody's any more; nor may a blocked command take
   // anything for a client that is gone.
   DropOwnLink("-ERR weir: the client left");
@@ -184,7 +188,7 @@ void Session::OnEnd() {
   end_of_input_ = true;
   stream_.WatchRead(false);
   input_ = Slice();
-  if (large_ != nullptr || (pinned_ != nullptr && pinned_->state.blocked())) return Close();
+  if (large() != nullptr || (pinned_ != nullptr && pinned_->state.blocked())) return Close();
   if (head_ == nullptr) {
     close_when_said_ = true;
     Schedule();
@@ -201,7 +205,7 @@ void Session::Parse(Chunk* chunk, std::string_view data) {
       data = {};
       break;
     }
-    if (large_ != nullptr) {
+    if (large() != nullptr) {
       data.remove_prefix(PassLarge(chunk, data));
       continue;
     }
@@ -238,12 +242,13 @@ void Session::Parse(Chunk* chunk, std::string_view data) {
   if (closed_) return;
   KeepInput(chunk, data);
   // How long a request takes to arrive is bounded; a large one must only keep coming.
-  if (large_ != nullptr) {
-    arriving_since_ms_ = last_read_ms_;
+  uint64_t& arriving_since_ms = traffic().arriving_since_ms;
+  if (large() != nullptr) {
+    arriving_since_ms = last_read_ms_;
   } else if (!parse_state_.mid_request()) {
-    arriving_since_ms_ = 0;
-  } else if (arriving_since_ms_ == 0) {
-    arriving_since_ms_ = last_read_ms_;
+    arriving_since_ms = 0;
+  } else if (arriving_since_ms == 0) {
+    arriving_since_ms = last_read_ms_;
   }
 }
 
@@ -271,7 +276,7 @@ void Session::ProtocolError(std::string_view reply) {
 void Session::SetPause(Pause reason) { pauses_ |= static_cast<uint16_t>(reason); }
 
 void Session::ClearPause(Pause reason) {
-  if (reason == Pause::kLinkFull) full_link_ = nullptr;
+  if (reason == Pause::kLinkFull && extras_ != nullptr) extras_->full_link = nullptr;
   if ((pauses_ & static_cast<uint16_t>(reason)) == 0) return;
   pauses_ &= static_cast<uint16_t>(~static_cast<uint16_t>(reason));
   if (pauses_ == 0) {
@@ -293,7 +298,7 @@ void Session::OnTurnEnd() {
   if (closed_) return;
   if (close_at_turn_end_) return Close();
   if (subscriptions_ != nullptr && !RunSubscriptions()) return;
-  if (monitoring_ != nullptr && !RunMonitoring()) return;
+  if (monitoring() != nullptr && !RunMonitoring()) return;
   if (resume_ && pauses_ == 0) {
     resume_ = false;
     if (!input_.empty()) {
@@ -339,7 +344,7 @@ void Session::Flush() {
     }
     if ((pauses_ & static_cast<uint16_t>(Pause::kOutput)) != 0 &&
         out_.bytes() <= worker_->output_resume_bytes()) {
-      if (paused_link_ != nullptr) std::exchange(paused_link_, nullptr)->ResumeReading();
+      if (paused_link() != nullptr) std::exchange(extras_->paused_link, nullptr)->ResumeReading();
       ClearPause(Pause::kOutput);
     }
   }
@@ -386,18 +391,18 @@ ClientRow Session::Row() const {
   row.output_slices = out_.slices();
   row.total_bytes = sizeof(Session) + row.output_bytes +
                     (input_.empty() ? 0 : static_cast<uint64_t>(input_.chunk()->capacity));
-  row.last_command = last_entry_ != nullptr && last_entry_->spec != nullptr
-                         ? last_entry_->spec->name
-                         : std::string("NULL");
+  row.last_command = "NULL";
   row.closing = close_when_said_;
   if (traffic_ != nullptr) {
     row.bytes_in = traffic_->bytes_in;
     row.bytes_out = traffic_->bytes_out;
     row.commands = traffic_->commands;
+    const CommandEntry* const last = traffic_->last_entry;
+    if (last != nullptr && last->spec != nullptr) row.last_command = last->spec->name;
   }
   row.queued = -1;
   row.replica = streaming_;
-  row.monitor = monitoring_ != nullptr && monitoring_->begun;
+  row.monitor = monitoring() != nullptr && monitoring()->begun;
   if (pinned_ != nullptr) {
     const PinHolds& holds = pinned_->state.holds();
     row.in_transaction = holds.transaction;
@@ -418,10 +423,13 @@ ClientRow Session::Row() const {
 }
 
 void Session::FollowRouting(UpstreamIndex upstream, const RoutingTable& routing) {
-  // Of several upstreams nobody knows from which table it is.
-  if (lanes_ != nullptr) last_entry_ = nullptr;
-  if (last_entry_ == nullptr || upstream != upstream_) return;
-  last_entry_ = last_entry_->spec == nullptr ? nullptr : routing.EntryOf(last_entry_->spec->id);
+  if (traffic_ == nullptr || traffic_->last_entry == nullptr) return;
+  const CommandEntry*& last = traffic_->last_entry;
+  if (lanes_ != nullptr) {
+    last = nullptr;  // of several upstreams, nobody knows from which table it is
+  } else if (upstream == upstream_) {
+    last = last->spec == nullptr ? nullptr : routing.EntryOf(last->spec->id);
+  }
 }
 
 void Session::KillAfterReplies() {
@@ -435,7 +443,7 @@ void Session::KillAfterReplies() {
 }
 
 void Session::Drain() {
-  if (large_ != nullptr) return Close();
+  if (large() != nullptr) return Close();
   KillAfterReplies();
 }
 

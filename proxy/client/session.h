@@ -67,7 +67,8 @@ enum class Pause : uint16_t {
   kWait = 256,
 };
 
-class Session final : public StreamOwner, public TurnEnd, public RequestOwner, public SessionView {
+// TurnEnd comes last, because the small members behind it fill what it leaves of its eight bytes.
+class Session final : public StreamOwner, public RequestOwner, public SessionView, public TurnEnd {
  public:
   Session(Worker* worker, uint64_t id, int listener);
   ~Session();
@@ -110,11 +111,13 @@ class Session final : public StreamOwner, public TurnEnd, public RequestOwner, p
   uint64_t output_bytes() const;
   uint64_t last_read_ms() const { return last_read_ms_; }
   // Since when the present request has been on its way in; 0: none is half done.
-  uint64_t arriving_since_ms() const { return arriving_since_ms_; }
+  uint64_t arriving_since_ms() const {
+    return traffic_ == nullptr ? 0 : traffic_->arriving_since_ms;
+  }
   int listener_index() const { return listener_; }
   bool idle() const {
     return head_ == nullptr && out_.empty() && !subscribed() && !streaming_ &&
-           monitoring_ == nullptr;
+           monitoring() == nullptr;
   }
   bool subscribed() const;  // to any channel
   void SweepSubscriptions(uint64_t now_ms);
@@ -154,7 +157,7 @@ class Session final : public StreamOwner, public TurnEnd, public RequestOwner, p
   void OnFailed(Request& request, uint32_t n, bool last, std::string_view line) override;
   bool OnHandedBack(Request& request, std::string_view line) override;
   void OnLinkRoom() override { ClearPause(Pause::kLinkFull); }
-  void OnPausedLinkGone() override { paused_link_ = nullptr; }
+  void OnPausedLinkGone() override { extras_->paused_link = nullptr; }
   void OnPush(Chunk* chunk, std::string_view bytes) override;
   void OnOwnLinkIntroduced() override { TellTarget(); }
   void OnOwnLinkGone(std::string_view line) override;
@@ -170,11 +173,7 @@ class Session final : public StreamOwner, public TurnEnd, public RequestOwner, p
   bool in_transaction() const override {
     return own_link_ != nullptr && pinned_->state.expected().transaction;
   }
-  uint64_t& word(size_t slot) override { return words_[slot]; }
-
-  // The worker's list of all its sessions.
-  Session* next = nullptr;
-  Session** link_from = nullptr;
+  uint64_t& word(size_t slot) override { return extras_->words[slot]; }
 
  private:
   friend class Deferred;
@@ -185,14 +184,35 @@ class Session final : public StreamOwner, public TurnEnd, public RequestOwner, p
   struct Traffic {
     uint64_t bytes_in = 0, bytes_out = 0, commands = 0;  // read, written, answered; ever
     uint64_t last_write_ms = 0;                          // when the socket last took bytes
+    uint64_t arriving_since_ms = 0;  // when the request began that is half here; 0: none is
+    const CommandEntry* last_entry = nullptr;  // of CLIENT LIST's cmd; null: none, or not known
   };
-  Traffic& traffic();
+  Traffic& traffic() { return traffic_ != nullptr ? *traffic_ : MakeTraffic(); }
+  Traffic& MakeTraffic();
 
   // A request too large to be held, on its way (see large_request.cc).
   struct Large {
     RequestTail tail;
     Request* request = nullptr;  // null: nobody wants it, its bytes are dropped
   };
+
+  // What few clients have. Made on first use, and kept.
+  struct Extras {
+    std::unique_ptr<Large> large;            // null: none is on its way
+    std::unique_ptr<Monitoring> monitoring;  // null: it is not in MONITOR
+    std::unique_ptr<ChainWalk> walk;         // of the request that waits at the front of input_
+    std::unique_ptr<uint64_t[]> words;       // of plugins that keep something for each session
+    Link* full_link = nullptr;               // it waits for room there
+    Link* paused_link = nullptr;             // which waits for this client to read
+  };
+  Extras& extras() { return extras_ != nullptr ? *extras_ : MakeExtras(); }
+  Extras& MakeExtras();
+  Large* large() const { return extras_ == nullptr ? nullptr : extras_->large.get(); }
+  Monitoring* monitoring() const {
+    return extras_ == nullptr ? nullptr : extras_->monitoring.get();
+  }
+  Link* full_link() const { return extras_ == nullptr ? nullptr : extras_->full_link; }
+  Link* paused_link() const { return extras_ == nullptr ? nullptr : extras_->paused_link; }
 
   // session.cc: reading, writing, closing.
   void OnReadable() override;
@@ -323,13 +343,6 @@ class Session final : public StreamOwner, public TurnEnd, public RequestOwner, p
   void KeepScripts(const RequestTask& task);
   void ShowPinReason(PinReason reason);
 
-  Worker* const worker_;
-  Stream stream_;
-  Conversation conversation_;
-  ParseState parse_state_;
-  const uint16_t listener_;
-  UpstreamIndex upstream_{};  // of the lane that it is in
-  uint16_t pauses_ = 0;
   bool closed_ : 1 = false;
   bool has_facade_ : 1 = false;       // its listener has
   bool end_of_input_ : 1 = false;     // the client closed its side
@@ -338,6 +351,13 @@ class Session final : public StreamOwner, public TurnEnd, public RequestOwner, p
   bool on_slow_list_ : 1 = false;
   bool streaming_ : 1 = false;  // bytes pass between it and its own connection as they are
   bool close_at_turn_end_ : 1 = false;
+  const uint16_t listener_;
+  UpstreamIndex upstream_{};  // of the lane that it is in
+  uint16_t pauses_ = 0;
+  Worker* const worker_;
+  Stream stream_;
+  Conversation conversation_;
+  ParseState parse_state_;
   uint32_t unanswered_ = 0;  // requests in the queue, not runs
   uint32_t on_links_ = 0;    // runs in links' queues
   uint32_t opened_s_ = 0;    // of the loop's clock
@@ -346,22 +366,20 @@ class Session final : public StreamOwner, public TurnEnd, public RequestOwner, p
   SliceQueue out_;
   Slice input_;  // read and not yet parsed: part of a request, or more while paused
   LinkGroup* group_ = nullptr;
-  Link* flow_ = nullptr;         // where the runs counted by on_links_ are
-  Link* own_link_ = nullptr;     // while it has one
-  Link* full_link_ = nullptr;    // it waits for room there
-  Link* paused_link_ = nullptr;  // which waits for this client to read
-  const CommandEntry* last_entry_ = nullptr;
+  Link* flow_ = nullptr;      // where the runs counted by on_links_ are
+  Link* own_link_ = nullptr;  // while it has one
   uint64_t last_read_ms_ = 0;
-  uint64_t arriving_since_ms_ = 0;
-  std::unique_ptr<Traffic> traffic_;  // null: it has never said anything
-  std::unique_ptr<Pinned> pinned_;    // while it has a link of its own, or mourns it
-  std::unique_ptr<Routes> routes_;    // null: its upstream has a single node
-  std::unique_ptr<Lanes> lanes_;      // null: it knows only its listener's upstream
-  std::unique_ptr<Large> large_;
-  std::unique_ptr<ChainWalk> walk_;         // of the request that waits at the front of input_
-  std::unique_ptr<uint64_t[]> words_;       // of plugins
-  std::unique_ptr<Monitoring> monitoring_;  // null: it is not in MONITOR
+  std::unique_ptr<Traffic> traffic_;              // null: it has never said anything
+  std::unique_ptr<Pinned> pinned_;                // while it has a link of its own, or mourns it
+  std::unique_ptr<Routes> routes_;                // null: its upstream has a single node
+  std::unique_ptr<Lanes> lanes_;                  // null: it knows only its listener's upstream
   std::unique_ptr<Subscriptions> subscriptions_;  // null: none, and none under way
+  std::unique_ptr<Extras> extras_;
+
+ public:
+  // The worker's list of all its sessions.
+  Session* next = nullptr;
+  Session** link_from = nullptr;
 };
 
 }  // namespace weir

@@ -23,7 +23,7 @@ Request* Session::Push(const CommandEntry* entry) {
   request->in_owner = true;
   (tail_ == nullptr ? head_ : tail_->owner_next) = request;
   tail_ = request;
-  last_entry_ = entry;
+  traffic().last_entry = entry;
   ++unanswered_;
   context.stats.requests_in_flight.Add(1);
   if (worker_->asked().chunk != nullptr) [[unlikely]]
@@ -199,7 +199,7 @@ void Session::OnFailed(Request& request, uint32_t n, bool last, std::string_view
   } else {
     for (uint32_t i = 0; i < n; ++i) Say(request, reply);
   }
-  if (large_ != nullptr && large_->request == &request) large_->request = nullptr;
+  if (large() != nullptr && large()->request == &request) large()->request = nullptr;
   if (last) {
     --on_links_;
     if (request.routed) LeaveRoute(request);
@@ -327,7 +327,7 @@ void Session::CheckOutput(Link* of_reply) {
   // With several nodes, that of the reply stands for all.
   Link* const link = routes_ == nullptr ? flow_ : of_reply;
   if (link == nullptr || on_links_ == 0 || of_reply != link) return;
-  if (paused_link_ != nullptr && paused_link_ != link) {
+  if (paused_link() != nullptr && paused_link() != link) {
     // Only one link can wait for it.
     if (out_.bytes() > 2 * worker_->output_bytes_max()) CloseForOutput();
     return;
@@ -340,7 +340,7 @@ void Session::CheckOutput(Link* of_reply) {
   }
   if (out_.bytes() > worker_->output_bytes_max()) {
     link->PauseReadingFor(this);
-    paused_link_ = link;
+    extras().paused_link = link;
     if (!on_slow_list_) {
       on_slow_list_ = true;
       worker_->WatchSlowReader(this);
@@ -354,7 +354,7 @@ void Session::SweepSlowReader(uint64_t now_ms) {
     on_slow_list_ = false;
     return;
   }
-  const bool others_wait = paused_link_ != nullptr && paused_link_->HasOthersThan(this);
+  const bool others_wait = paused_link() != nullptr && paused_link()->HasOthersThan(this);
   if (others_wait && traffic().last_write_ms + kOthersWaitMaxMs <= now_ms) {
     worker_->context().stats.clients_output_closed.Add();
     return Close();

@@ -4,7 +4,8 @@
 Each unit file runs against a new redis-server, and against a new weir in front of a new
 redis-server. A case that passes direct and not through weir fails the run, unless known.txt says
 why it cannot hold behind a proxy; so does a known one that passes after all. With --recorded the
-direct result is not measured but read from direct.txt. Valkey has lists of its own.
+direct result is not measured but read from direct.txt. Valkey has lists of its own, and so has
+--cluster: the suite's --cluster-mode, with weir in front of a cluster of three primaries.
 """
 import argparse
 import concurrent.futures
@@ -32,13 +33,14 @@ WEIRS_END = "(weir's own end)"
 class Flavour:
     """Redis of this Debian, or Valkey of its backports: the suite and the server."""
 
-    def __init__(self, valkey, force_resp3):
+    def __init__(self, valkey, force_resp3, cluster):
         get = source.fetch_valkey if valkey else source.fetch_redis
         self.source, self.server = get(BUILD / "conformance")
-        self.options = ["--force-resp3"] if force_resp3 else []
-        self.known = HERE / ("known-valkey.txt" if valkey else "known.txt")
-        resp3 = "-resp3" if force_resp3 else ""
-        self.direct = HERE / (f"direct-valkey{resp3}.txt" if valkey else "direct.txt")
+        self.cluster = cluster
+        self.options = ["--force-resp3"] * force_resp3 + ["--cluster-mode"] * cluster
+        variant = "-valkey" * valkey + "-cluster" * cluster
+        self.known = HERE / f"known{variant}.txt"
+        self.direct = HERE / f"direct{variant}{'-resp3' * force_resp3}.txt"
 
 
 def read_known(path):
@@ -77,7 +79,7 @@ def write_direct(path, results):
 def run_servers(flavour, unit, weir, options, kept):
     """The cases of one file with these OPTIONS of the suite, on servers of its own."""
     with tempfile.TemporaryDirectory(prefix="weir-conformance-") as folder:
-        pair = servers.Servers(folder, flavour.server, weir)
+        pair = servers.Servers(folder, flavour.server, weir, flavour.cluster)
         try:
             with open(f"{folder}/suite.log", "wb") as log:
                 cases = suite.run_unit(flavour.source, unit, pair.port,
@@ -89,8 +91,8 @@ def run_servers(flavour, unit, weir, options, kept):
             pair.stop()
             shutil.rmtree(kept, ignore_errors=True)
             kept.mkdir(parents=True)
-            for path in pathlib.Path(folder).glob("*.log"):
-                shutil.copy(path, kept)
+            for path in pathlib.Path(folder).rglob("*.log"):
+                shutil.copy(path, kept / "-".join(path.relative_to(folder).parts))
     return cases
 
 
@@ -205,6 +207,7 @@ def options():
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="files at a time")
     parser.add_argument("--valkey", action="store_true", help="Valkey and its suite")
     parser.add_argument("--force-resp3", action="store_true", help="Valkey's option of that name")
+    parser.add_argument("--cluster", action="store_true", help="the suite's --cluster-mode")
     parser.add_argument("--direct-only", action="store_true", help="not through weir")
     parser.add_argument("--write", action="store_true", help="record what passes direct")
     parser.add_argument("--recorded", action="store_true", help="only through weir")
@@ -226,7 +229,7 @@ def chosen(flavour, files):
 def main():
     chosen_options = options()
     try:
-        flavour = Flavour(chosen_options.valkey, chosen_options.force_resp3)
+        flavour = Flavour(chosen_options.valkey, chosen_options.force_resp3, chosen_options.cluster)
     except source.FetchError as error:
         raise SystemExit(f"conformance: cannot fetch the suite: {error}") from None
     if chosen_options.fetch:

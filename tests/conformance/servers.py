@@ -1,5 +1,6 @@
-"""A redis-server and a weir in front of it, both new, on loopback ports that the system chose."""
+"""Redis, one server or a cluster, and a weir in front of it: new, on ports that the system chose."""
 import ctypes
+import os
 import signal
 import socket
 import subprocess
@@ -15,7 +16,7 @@ workers = 1
 [[listener]]
 address = "127.0.0.1:{port}"
 [upstream.default]
-url = "redis://127.0.0.1:{redis_port}"
+url = "{redis_url}"
 request_timeout_ms = 20000
 [auth]
 mode = "passthrough"
@@ -43,15 +44,36 @@ def die_with_parent():
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
-class Servers:
-    """With a WEIR: its port is `port`. Without: Redis' own is."""
+SLOTS = 16384
+CLUSTER_NODES = 3
 
-    def __init__(self, folder, redis, weir=None):
+
+def node_lines(ports, me):
+    """The file that a cluster's node keeps: so told, its nodes need no introduction."""
+    for i, (port, bus_port) in enumerate(ports):
+        flags = "myself,master" if i == me else "master"
+        first, last = SLOTS * i // len(ports), SLOTS * (i + 1) // len(ports) - 1
+        yield (f"{i + 1:040x} 127.0.0.1:{port}@{bus_port} {flags} - 0 0 {i + 1} connected "
+               f"{first}-{last}\n")
+    yield f"vars currentEpoch {len(ports)} lastVoteEpoch 0\n"
+
+
+class Servers:
+    """With a WEIR: its port is `port`. Without: Redis' own is.
+
+    With CLUSTER, weir stands before CLUSTER_NODES primaries, and direct is a cluster of one node.
+    """
+
+    def __init__(self, folder, redis, weir=None, cluster=False):
         self.started, self.keepers = [], []
         try:
-            self.redis_port = self.port = self.start_redis(folder, redis)
+            if cluster:
+                self.port = self.start_cluster(folder, redis, CLUSTER_NODES if weir else 1)
+            else:
+                self.port = self.start_redis(folder, redis)
             if weir:
-                self.port = self.start_weir(folder, weir)
+                scheme = "redis+cluster" if cluster else "redis"
+                self.port = self.start_weir(folder, weir, f"{scheme}://127.0.0.1:{self.port}")
         except BaseException:
             self.stop()
             raise
@@ -60,19 +82,42 @@ class Servers:
         self.keepers.append(reserve_port())
         return self.keepers[-1].getsockname()[1]
 
-    def start_redis(self, folder, redis):
-        port = self.reserve()
+    def start_cluster(self, folder, redis, count):
+        """The port of one of its nodes."""
+        ports = [(self.reserve(), self.reserve()) for _ in range(count)]
+        for me, (port, bus_port) in enumerate(ports):
+            home = f"{folder}/node{me}"
+            os.mkdir(home)
+            with open(f"{home}/nodes.conf", "w", encoding="utf-8") as file:
+                file.writelines(node_lines(ports, me))
+            self.start_redis(home, redis, port, "--cluster-enabled", "yes",
+                             "--cluster-port", str(bus_port))
+        end = time.monotonic() + PATIENCE_S
+        while not all(self.in_cluster(port) for port, _ in ports):
+            if time.monotonic() > end:
+                raise SystemExit(f"the nodes of the cluster did not agree: see {folder}")
+            time.sleep(0.05)
+        return ports[0][0]
+
+    @staticmethod
+    def in_cluster(port):
+        with socket.create_connection(("127.0.0.1", port)) as node:
+            node.sendall(b"CLUSTER INFO\r\n")
+            return b"cluster_state:ok" in node.recv(65536)
+
+    def start_redis(self, folder, redis, port=None, *options):
+        port = port or self.reserve()
         self.start([redis, "--bind", "127.0.0.1", "--port", str(port), "--save", "",
                     "--appendonly", "no", "--dir", folder, "--enable-debug-command", "yes",
-                    "--enable-protected-configs", "yes", "--enable-module-command", "yes"],
+                    "--enable-protected-configs", "yes", "--enable-module-command", "yes", *options],
                    port, f"{folder}/redis.log")
         return port
 
-    def start_weir(self, folder, weir):
+    def start_weir(self, folder, weir, redis_url):
         port = self.reserve()
         config = f"{folder}/weir.toml"
         with open(config, "w", encoding="utf-8") as file:
-            file.write(WEIR_CONFIG.format(port=port, redis_port=self.redis_port))
+            file.write(WEIR_CONFIG.format(port=port, redis_url=redis_url))
         self.start([weir, "--config", config], port, f"{folder}/weir.log")
         return port
 
