@@ -4,6 +4,7 @@
 #include <optional>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "resp/reply_elements.h"
 #include "resp/wire_text.h"
 #include "routing/info_merge.h"
@@ -185,6 +186,45 @@ std::string Concatenate(Replies replies) {
   return merged;
 }
 
+// Each text once, where it stands first.
+std::string Union(Replies replies) {
+  absl::flat_hash_set<std::string_view> seen;
+  std::string elements;
+  for (const std::string_view reply : replies) {
+    const auto found = CutElements(reply, 3);
+    if (!found || reply.front() != replies.front().front() || reply.front() == '%') {
+      return std::string(kMismatch);
+    }
+    for (const std::string_view element : *found) {
+      if (seen.insert(element).second) elements += element;
+    }
+  }
+  return Concat(replies.front().substr(0, 1), seen.size(), "\r\n", elements);
+}
+
+// "a" 1 "b" 2 and "a" 10 "b" 0 are "a" 11 "b" 2.
+std::string SumCounts(Replies replies) {
+  const auto names = CutElements(replies.front(), 3);
+  if (!names || replies.front().front() != '*') return std::string(kMismatch);
+  std::vector<int64_t> sums(names->size());
+  for (const std::string_view reply : replies) {
+    const auto found = CutElements(reply, 3);
+    if (!found || found->size() != sums.size() || sums.size() % 2 != 0) {
+      return std::string(kMismatch);
+    }
+    for (size_t i = 0; i < sums.size(); i += 2) {
+      const std::optional<int64_t> count = IntegerOf((*found)[i + 1]);
+      if ((*found)[i] != (*names)[i] || !count ||
+          __builtin_add_overflow(sums[i], *count, &sums[i])) {
+        return std::string(kMismatch);
+      }
+    }
+  }
+  std::string merged = Concat("*", sums.size(), "\r\n");
+  for (size_t i = 0; i < sums.size(); i += 2) merged += Concat((*names)[i], ":", sums[i], "\r\n");
+  return merged;
+}
+
 std::string InKeyOrder(const KeySplit& split, Replies replies) {
   std::vector<std::string_view> elements(split.unit_total());
   size_t bytes = 0;
@@ -235,6 +275,10 @@ std::string MergeReplies(const MergeInput& input) {
                                     : InKeyOrder(*input.split, input.replies);
     case Merge::kConcat:
       return Concatenate(input.replies);
+    case Merge::kUnion:
+      return Union(input.replies);
+    case Merge::kSumCounts:
+      return SumCounts(input.replies);
   }
   return std::string(kMismatch);
 }

@@ -301,7 +301,10 @@ bool Session::SendDetour(Detour& detour) {
   } else if (node == kNoNode && request->slot >= 0) {
     node = upstream.map().PrimaryOf(static_cast<uint16_t>(request->slot));
   } else if (node == kNoNode) {
-    node = upstream.map().Steady(conversation_.id);
+    // Where weir subscribes, if the reply counts who hears it.
+    const bool counts = request->entry != nullptr && request->entry->counts_receivers;
+    node = counts ? upstream.MessageNode(worker_->CountsOf(upstream_).turn())
+                  : upstream.map().Steady(conversation_.id);
   }
   if (detour.own) return SendOwnDetour(detour, node);
   Link* link =

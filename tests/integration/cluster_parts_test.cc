@@ -74,7 +74,7 @@ TEST_F(ClusterPartsTest, WhatConcernsAllNodesIsAskedOfAll) {
   EXPECT_EQ(client.Text({"CONFIG", "SET", "maxmemory-samples", "6"}), "OK");
   for (size_t i = 0; i < 3; ++i) {
     RawClient direct(cluster_.node(i).port());
-    EXPECT_NE(direct.Command({"CONFIG", "GET", "maxmemory-samples"}).find("6"), std::string::npos);
+    EXPECT_NE(direct.Command({"CONFIG", "GET", "maxmemory-samples"}).find('6'), std::string::npos);
   }
   EXPECT_EQ(client.Text({"FLUSHALL"}), "OK");
   EXPECT_EQ(client.Text({"DBSIZE"}), "0");
