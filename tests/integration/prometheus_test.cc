@@ -170,6 +170,7 @@ class PrometheusTest : public ::testing::Test {
     config.url = redis.url();
     config.admin = true;
     config.rest =
+        "[slowlog]\nlog_slower_than_us = 1\n"
         "[plugin.rate_limit]\nenabled = true\n"
         "[[plugin.rate_limit.rule]]\nname = \"hashes\"\ncommands = [\"HGET\"]\n"
         "[[plugin.rate_limit.rule.limit]]\npoints = 2\nperiod_ms = 1000\n"
