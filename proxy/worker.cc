@@ -236,6 +236,7 @@ void Worker::SetSnapshot(int upstream, std::shared_ptr<const UpstreamSnapshot> s
     const uint64_t epoch = of.map().epoch();
     of.SetSnapshot(std::move(snapshot));
     if (of.map().epoch() == epoch) return;
+    subscribers_.OnMapChanged(&of);
     for (Session* session = sessions_; session != nullptr; session = session->next) {
       session->OnMapChanged(static_cast<UpstreamIndex>(upstream));
     }

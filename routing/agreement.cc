@@ -207,14 +207,23 @@ std::vector<HostPort> WhomToAskToo(absl::Span<const ClusterAnswer> answers, cons
   return ask_too;
 }
 
+using Camps = std::map<std::vector<std::string>, Camp>;
+
+// Whoever says of itself that it is a primary with slots.
+size_t CountVoters(const Camps& camps) {
+  size_t voters = 0;
+  for (const auto& [primaries, camp] : camps) voters += camp.supporters.size();
+  return voters;
+}
+
 // The believed one, or with none the best supported.
-const Camp* BestCamp(const std::map<std::vector<std::string>, Camp>& camps,
-                     const std::vector<std::string>& known) {
+const Camp* BestCamp(const Camps& camps, const std::vector<std::string>& known) {
   const std::pair<const std::vector<std::string>, Camp>* best = nullptr;
+  const size_t voters = CountVoters(camps);
   const auto rank = [&](const auto& camp) {
-    return std::tuple(camp.second.believed(),
-                      camp.second.believed() ? 0 : camp.second.supporters.size(), camp.second.epoch,
-                      camp.first == known);
+    const size_t supporters = camp.second.supporters.size();
+    const size_t weight = camp.second.believed() ? supporters * 2 > voters : supporters;
+    return std::tuple(camp.second.believed(), weight, camp.second.epoch, camp.first == known);
   };
   for (const auto& camp : camps) {
     if (camp.first.empty()) continue;  // it knows of no slots
@@ -230,7 +239,7 @@ Agreement Agree(absl::Span<const ClusterAnswer> answers, absl::Span<const HostPo
   std::vector<Witness> witnesses;
   witnesses.reserve(answers.size());
   for (const ClusterAnswer& answer : answers) witnesses.push_back(MakeWitness(answer));
-  std::map<std::vector<std::string>, Camp> camps;
+  Camps camps;
   for (const Witness& witness : witnesses) camps[witness.primaries].witnesses.push_back(&witness);
   const Asked asked = WhoWasAsked(answers, silent);
   for (auto& camp : camps) CountSupport(asked, &camp.second);
@@ -248,6 +257,8 @@ Agreement Agree(absl::Span<const ClusterAnswer> answers, absl::Span<const HostPo
                          best->asked, " were asked");
   if (!best->believed() && !nothing_known) return agreement;
   agreement.result = best->believed() ? Agreement::Result::kAgreed : Agreement::Result::kUnsure;
+  agreement.certain =
+      best->believed() && best->supporters.size() * 2 > CountVoters(camps) + silent.size();
   agreement.view =
       SlotVote(best->supporters.empty() ? best->witnesses : best->supporters, known).Decide();
   return agreement;

@@ -8,8 +8,11 @@
 //      were asked. All must have been asked, in a large cluster kAskMax of them at random. Thus a
 //      minority is never believed: its view still counts those whom it cannot reach, and they do
 //      not support it.
-//   2. If two sets of primaries are both supported by more than half of their own, the one with the
-//      higher epoch (CLUSTER INFO's cluster_current_epoch) wins, and on a tie what is known now.
+//   2. If two sets of primaries are both supported by more than half of their own, the one that
+//   more
+//      than half of all primaries that answered support wins: a node that was reset, and says that
+//      it serves everything alone, has only itself. If there is none, the one with the higher epoch
+//      (CLUSTER INFO's cluster_current_epoch), and on a tie what is known now.
 //   3. While slots are moved, nodes that agree on the primaries differ on single slots. Each slot
 //      is decided by itself: by the one that says it serves it itself, for the new owner is the
 //      first to know; if several do, the one with the higher epoch; if none does, by most
@@ -45,6 +48,8 @@ struct Agreement {
     kAgreed,
   };
   Result result = Result::kNone;
+  // kAgreed: whatever those that were asked and are silent may still say, it will be the same.
+  bool certain = false;
   ClusterView view;  // kUnsure, kAgreed
   std::string why;   // "2 of 5 primaries agree", for logs and WEIR TOPOLOGY
   // Primaries that the answers name and that were not asked: once they were, more may be clear.

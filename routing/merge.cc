@@ -4,8 +4,10 @@
 #include <optional>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "resp/reply_elements.h"
 #include "resp/wire_text.h"
+#include "routing/info_merge.h"
 #include "routing/text.h"
 
 namespace weir {
@@ -75,6 +77,29 @@ std::string RandomKey(Replies replies, uint64_t random) {
   }
   if (!keys.empty()) return std::string(keys[random % keys.size()]);
   return std::string(error != nullptr ? *error : replies.front());
+}
+
+// What those nodes say that can be asked.
+std::string Info(Replies replies) {
+  constexpr std::string_view kFormat = "txt:";
+  std::vector<std::string_view> texts;
+  char type = 0;
+  for (const std::string_view reply : replies) {
+    if (IsError(reply)) continue;
+    const size_t head = reply.find("\r\n") + 2;
+    const bool fits = (reply[0] == '$' || reply[0] == '=') && reply.size() >= head + 2 &&
+                      (type == 0 || type == reply[0]);
+    if (!fits) return std::string(kMismatch);
+    type = reply[0];
+    texts.push_back(reply.substr(head, reply.size() - head - 2));
+    if (type == '=' && texts.back().starts_with(kFormat))
+      texts.back().remove_prefix(kFormat.size());
+  }
+  if (texts.empty()) return std::string(replies.front());
+  const std::string merged = MergeInfo(texts);
+  const std::string_view format = type == '=' ? kFormat : std::string_view();
+  return Concat(std::string_view(&type, 1), format.size() + merged.size(), "\r\n", format, merged,
+                "\r\n");
 }
 
 std::optional<int64_t> IntegerOf(std::string_view reply) {
@@ -161,6 +186,45 @@ std::string Concatenate(Replies replies) {
   return merged;
 }
 
+// Each text once, where it stands first.
+std::string Union(Replies replies) {
+  absl::flat_hash_set<std::string_view> seen;
+  std::string elements;
+  for (const std::string_view reply : replies) {
+    const auto found = CutElements(reply, 3);
+    if (!found || reply.front() != replies.front().front() || reply.front() == '%') {
+      return std::string(kMismatch);
+    }
+    for (const std::string_view element : *found) {
+      if (seen.insert(element).second) elements += element;
+    }
+  }
+  return Concat(replies.front().substr(0, 1), seen.size(), "\r\n", elements);
+}
+
+// "a" 1 "b" 2 and "a" 10 "b" 0 are "a" 11 "b" 2.
+std::string SumCounts(Replies replies) {
+  const auto names = CutElements(replies.front(), 3);
+  if (!names || replies.front().front() != '*') return std::string(kMismatch);
+  std::vector<int64_t> sums(names->size());
+  for (const std::string_view reply : replies) {
+    const auto found = CutElements(reply, 3);
+    if (!found || found->size() != sums.size() || sums.size() % 2 != 0) {
+      return std::string(kMismatch);
+    }
+    for (size_t i = 0; i < sums.size(); i += 2) {
+      const std::optional<int64_t> count = IntegerOf((*found)[i + 1]);
+      if ((*found)[i] != (*names)[i] || !count ||
+          __builtin_add_overflow(sums[i], *count, &sums[i])) {
+        return std::string(kMismatch);
+      }
+    }
+  }
+  std::string merged = Concat("*", sums.size(), "\r\n");
+  for (size_t i = 0; i < sums.size(); i += 2) merged += Concat((*names)[i], ":", sums[i], "\r\n");
+  return merged;
+}
+
 std::string InKeyOrder(const KeySplit& split, Replies replies) {
   std::vector<std::string_view> elements(split.unit_total());
   size_t bytes = 0;
@@ -190,6 +254,7 @@ std::string InKeyOrder(const KeySplit& split, Replies replies) {
 std::string MergeReplies(const MergeInput& input) {
   if (input.merge == Merge::kOneSucceeded) return OneSucceeded(input.replies);
   if (input.merge == Merge::kRandomKey) return RandomKey(input.replies, input.random);
+  if (input.merge == Merge::kInfo) return Info(input.replies);
   if (const Failures failures = FindFailures(input); failures.count != 0) {
     return FailureReply(input, failures);
   }
@@ -197,6 +262,7 @@ std::string MergeReplies(const MergeInput& input) {
     case Merge::kFirst:
     case Merge::kOneSucceeded:
     case Merge::kRandomKey:
+    case Merge::kInfo:
       return std::string(input.replies.front());
     case Merge::kSum:
     case Merge::kMin:
@@ -209,6 +275,10 @@ std::string MergeReplies(const MergeInput& input) {
                                     : InKeyOrder(*input.split, input.replies);
     case Merge::kConcat:
       return Concatenate(input.replies);
+    case Merge::kUnion:
+      return Union(input.replies);
+    case Merge::kSumCounts:
+      return SumCounts(input.replies);
   }
   return std::string(kMismatch);
 }

@@ -7,7 +7,7 @@
 // order of its keys, or of the nodes) that failed, word for word, so that its code is one that
 // clients know. No part is hidden in an array, none is sent again because another failed. Where
 // something was changed by the others, " (weir: 2 of 3 parts were done)" stands behind it. Only
-// kOneSucceeded and kRandomKey take an error from some parts for no failure.
+// kOneSucceeded, kRandomKey and kInfo take an error from some parts for no failure.
 #ifndef WEIR_ROUTING_MERGE_H_
 #define WEIR_ROUTING_MERGE_H_
 

@@ -130,12 +130,13 @@ std::string_view Why(const Plan& plan, const Topology& topology) {
     case PlanKind::kScan:
       return "the nodes are scanned one after the other; the cursor says how far";
     case PlanKind::kPinned:
-      if (plan.entry != nullptr) return plan.entry->why;
-      return "weir does not know the command, so it may leave anything on its connection";
     case PlanKind::kLocal:
     case PlanKind::kSubscribe:
     case PlanKind::kSingle:
       break;
+  }
+  if (plan.entry == nullptr) {
+    return "weir does not know the command, so it may leave anything on its connection";
   }
   if (plan.kind != PlanKind::kSingle || topology.is_single()) return plan.entry->why;
   if (topology.is_replicated()) return "this node is the primary";
@@ -187,6 +188,8 @@ Plan MakeUnsharedPlan(const CommandEntry& entry, const Topology& topology, const
     return plan;
   }
   Plan keyed = MakeClusterPlan(&entry, topology, args);
+  // Each channel is subscribed to where it is.
+  if (plan.kind == PlanKind::kSubscribe && keyed.slot == kNoSlot) return plan;
   if (keyed.kind == PlanKind::kReject) return keyed;
   if (keyed.slot != kNoSlot) {
     plan.node = keyed.node;

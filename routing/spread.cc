@@ -17,6 +17,12 @@ constexpr Exception kExceptions[] = {
     {"msetnx", {Spread::kOne, Merge::kFirst}},
     {"scan", {Spread::kScan, Merge::kFirst}},
     {"randomkey", {Spread::kAllPrimaries, Merge::kRandomKey}},
+    // Each node tells of the subscribers that it has itself.
+    {"pubsub|channels", {Spread::kAllPrimaries, Merge::kUnion}},
+    {"pubsub|numpat", {Spread::kAllPrimaries, Merge::kSum}},
+    {"pubsub|numsub", {Spread::kAllPrimaries, Merge::kSumCounts}},
+    {"pubsub|shardchannels", {Spread::kAllPrimaries, Merge::kUnion}},
+    {"pubsub|shardnumsub", {Spread::kAllPrimaries, Merge::kSumCounts}},
     // They answer how many there were.
     {"latency|reset", {Spread::kAllNodes, Merge::kSum}},
     // What concerns the server concerns each node, though Redis' tips are silent.
@@ -26,8 +32,12 @@ constexpr Exception kExceptions[] = {
     {"acl|setuser", {Spread::kAllNodes, Merge::kFirst}},
     {"bgrewriteaof", {Spread::kAllPrimaries, Merge::kFirst}},
     {"bgsave", {Spread::kAllPrimaries, Merge::kFirst}},
+    {"client|pause", {Spread::kAllPrimaries, Merge::kFirst}},
+    {"client|unpause", {Spread::kAllPrimaries, Merge::kFirst}},
     {"config|resetstat", {Spread::kAllNodes, Merge::kFirst}},
     {"config|rewrite", {Spread::kAllNodes, Merge::kFirst}},
+    // Of DEBUG OBJECT, one node has the key.
+    {"debug", {Spread::kAllPrimaries, Merge::kOneSucceeded}},
     {"module|load", {Spread::kAllNodes, Merge::kFirst}},
     {"module|unload", {Spread::kAllNodes, Merge::kFirst}},
     {"save", {Spread::kAllPrimaries, Merge::kFirst}},
@@ -66,9 +76,9 @@ std::string_view SpreadName(Spread spread) {
 }
 
 std::string_view MergeName(Merge merge) {
-  constexpr std::string_view kNames[] = {"first",  "one succeeded", "sum", "min",
-                                         "max",    "and",           "or",  "in key order",
-                                         "concat", "random key"};
+  constexpr std::string_view kNames[] = {
+      "first",        "one succeeded", "sum",        "min",   "max",           "and", "or",
+      "in key order", "concat",        "random key", "union", "sum of counts", "info"};
   return kNames[static_cast<size_t>(merge)];
 }
 

@@ -17,14 +17,24 @@ constexpr std::string_view kCommandNames[2][kChannelKinds] = {
     {"UNSUBSCRIBE", "PUNSUBSCRIBE", "SUNSUBSCRIBE"},
 };
 
+// Of the choice of a node; as many are tried to find another than the one that failed.
+constexpr uint32_t kTurnsMax = 64;
+
 }  // namespace
 
 Subscriber::Subscriber(LoopContext* context, Upstream* upstream, SubscriptionCounts* counts,
                        LinkKey key, size_t message_bytes_max)
+    : Subscriber(context, upstream, counts, std::move(key), message_bytes_max, nullptr, Node()) {}
+
+Subscriber::Subscriber(LoopContext* context, Upstream* upstream, SubscriptionCounts* counts,
+                       LinkKey key, size_t message_bytes_max, SlotNeighbours* neighbours, Node node)
     : context_(context),
       upstream_(upstream),
       counts_(counts),
-      link_(context, this, &upstream->config(), std::move(key), message_bytes_max),
+      key_(std::move(key)),
+      neighbours_(neighbours),
+      node_(std::move(node)),
+      link_(context, this, &upstream->config(), key_, message_bytes_max),
       used_ms_(context->NowMs()) {
   push_byte_ = ChunkRef(context->chunks.TakeSmall(1));
   push_byte_->data()[0] = '>';
@@ -52,12 +62,25 @@ Channel* Subscriber::FindOrMake(ChannelKind kind, std::string_view name) {
   channel->kind = kind;
   channel->name = std::string(name);
   Channel* const raw = channel.get();
+  if (of_slots()) {
+    raw->slot = upstream_->snapshot().topology->SlotOf(name);
+    by_slot_[raw->slot].insert(raw);
+  }
   channels_[static_cast<size_t>(kind)].emplace(raw->name, std::move(channel));
   return raw;
 }
 
 void Subscriber::EraseIfUnused(Channel* channel) {
   if (channel->wanted() || channel->held || channel->in_flight != 0) return;
+  ForgetChannel(channel);
+}
+
+void Subscriber::ForgetChannel(Channel* channel) {
+  if (of_slots()) {
+    const auto at = by_slot_.find(channel->slot);
+    at->second.erase(channel);
+    if (at->second.empty()) by_slot_.erase(at);
+  }
   channels_[static_cast<size_t>(channel->kind)].erase(std::string_view(channel->name));
 }
 
@@ -87,13 +110,17 @@ Subscriber::WishPtr Subscriber::Want(SubscriptionClient* client, ChannelKind kin
   wish->client = client;
   used_ms_ = wish->since_ms = context_->NowMs();
   const int64_t timeout_ms = upstream_->config().request_timeout_ms;
-  if (timeout_ms != 0) wish->deadline_ms = wish->since_ms + static_cast<uint64_t>(timeout_ms);
+  if (timeout_ms != 0) {
+    // Where a slot may change its node, the silence of one of them is not the end.
+    const uint64_t more_ms = of_slots() ? PatienceMs() : 0;
+    wish->deadline_ms = wish->since_ms + static_cast<uint64_t>(timeout_ms) + more_ms;
+  }
   for (const std::string_view name : names) {
     Channel* channel = FindOrMake(kind, name);
     ++channel->wishes;
     wish->channels.push_back(channel);
   }
-  if (const MappedNode* node = At()) link_.Open(node->address);
+  if (const Node* node = At()) link_.Open(*node);
   Evaluate(wish);
   if (!wish->settled) {
     wish->at = waiting_.insert(waiting_.end(), wish);
@@ -105,13 +132,14 @@ Subscriber::WishPtr Subscriber::Want(SubscriptionClient* client, ChannelKind kin
 void Subscriber::Drop(const WishPtr& wish) {
   wish->client = nullptr;
   std::vector<Channel*> channels = std::exchange(wish->channels, {});
+  Subscriber* const here = channels.front()->subscriber;
   for (Channel* channel : channels) --channel->wishes;
   if (!wish->settled) {
     // Whoever else waits for the same command asks for itself if it is refused.
     wish->settled = true;
-    Unlist(wish);
+    here->Unlist(wish);
   }
-  ReleaseUnwanted(nullptr, channels);
+  here->ReleaseUnwanted(nullptr, channels);
 }
 
 // Settles the wish if all of its channels are held, or waits for the command that makes them so,
@@ -131,8 +159,7 @@ void Subscriber::Evaluate(const WishPtr& wish) {
   }
   if (missing.empty() && last == 0) return Settle(wish, "");
   if (!link_.ready()) {
-    const auto age_max_ms = static_cast<uint64_t>(upstream_->config().offline_queue_age_max_ms);
-    if (down_since_ms_ != 0 && context_->NowMs() - down_since_ms_ >= age_max_ms) {
+    if (down_since_ms_ != 0 && context_->NowMs() - down_since_ms_ >= PatienceMs()) {
       return Settle(wish, DownLine());
     }
     stranded_.push_back(wish);
@@ -161,6 +188,13 @@ void Subscriber::Unlist(const WishPtr& wish) {
 }
 
 const UpstreamConfig& Subscriber::config() const { return upstream_->config(); }
+
+// How long a wish waits for a connection: where a slot may change its node, as long as any request.
+uint64_t Subscriber::PatienceMs() const {
+  const UpstreamConfig& config = upstream_->config();
+  return static_cast<uint64_t>(of_slots() ? config.retry_budget_ms
+                                          : config.offline_queue_age_max_ms);
+}
 
 std::string Subscriber::DownLine() const {
   return Concat("-DOWN weir: no connection to ", link_.address(), ": ",
@@ -192,6 +226,10 @@ Subscriber::Command& Subscriber::SendCommand(Verb verb, ChannelKind kind,
       channel->asked = verb == Verb::kSubscribe;
       ++channel->in_flight;
     }
+    // What Redis says of its own accord looks like an acknowledgement, so something else must end
+    // it.
+    command.fenced = of_slots() && verb == Verb::kUnsubscribe;
+    if (command.fenced) AppendRequest(&request, {"PING"});
   }
   command.channels = std::move(channels);
   link_.Send(request);
@@ -207,14 +245,21 @@ void Subscriber::EndCommand(std::string_view error) {
     --channel->in_flight;
     // Refused: what was before stays, unless a later command says otherwise.
     if (!error.empty() && channel->last_command == number) channel->asked = channel->held;
+    // The node may have taken back what it gave, before it had given all.
+    if (of_slots() && channel->in_flight == 0 && !channel->held) channel->asked = false;
   }
-  if (!error.empty() && command.restores) OnRestoreRefused(command);
-  if (command.owner != nullptr && !error.empty()) Settle(command.owner, error);
+  const bool again = !error.empty() && of_slots() && TakeRefusal(command, error);
+  if (!error.empty() && !again) {
+    if (command.restores) OnRestoreRefused(command);
+    if (command.owner != nullptr) Settle(command.owner, error);
+  }
   for (const WishPtr& wish : command.waiting) {
     if (wish->channels.empty()) {
       Settle(wish, "");
-    } else {
+    } else if (!again) {
       Evaluate(wish);
+    } else if (!wish->settled) {
+      RetryOrGiveUp(wish, error);
     }
   }
   // Those that became unwanted while they were asked for.
@@ -235,11 +280,7 @@ void Subscriber::OnRestoreRefused(Command& command) {
     }
     return;
   }
-  for (Channel* channel : command.channels) {
-    for (const auto& clients : channel->clients) {
-      for (SubscriptionClient* client : clients) client->OnSubscriptionLost();
-    }
-  }
+  for (const Channel* channel : command.channels) LoseClientsOf(*channel);
 }
 
 // ---- clients
@@ -295,7 +336,7 @@ Subscriber::WishPtr Subscriber::Fence(SubscriptionClient* client) {
 // ---- time
 
 void Subscriber::FailWaiting(uint64_t now_ms) {
-  const auto age_max_ms = static_cast<uint64_t>(upstream_->config().offline_queue_age_max_ms);
+  const uint64_t age_max_ms = PatienceMs();
   bool any = false;
   // The oldest first, so the first that may wait ends it.
   while (!waiting_.empty()) {
@@ -316,23 +357,55 @@ void Subscriber::FailWaiting(uint64_t now_ms) {
 }
 
 // The node to subscribe at: of a cluster any hears everything. Null: there is none.
-const MappedNode* Subscriber::At() const {
-  return upstream_->map().node(upstream_->map().Steady(0));
+const Node* Subscriber::At() const {
+  if (of_slots()) return &node_;
+  const MappedNode* node = upstream_->map().node(upstream_->MessageNode(counts_->turn()));
+  return node == nullptr ? nullptr : &node->address;
+}
+
+// Another that hears everything, for all workers, since this one cannot be reached.
+void Subscriber::TryAnotherNode() {
+  const uint32_t turn = counts_->turn();
+  const Node* at = At();
+  if (at == nullptr) return;
+  if (at->Address() == link_.address()) {
+    const NodeIndex failed = upstream_->MessageNode(turn);
+    uint32_t next = turn + 1;
+    while (next - turn < kTurnsMax && upstream_->MessageNode(next) == failed) ++next;
+    counts_->EndTurn(turn, next);
+    at = At();
+  }
+  link_.GoOnAt(*at);
+}
+
+void Subscriber::OnMapChanged() {
+  if (of_slots()) return Review();
+  if (const Node* node = At()) link_.Move(*node);
+}
+
+void Subscriber::CloseIfIdle(uint64_t now_ms) {
+  if (!unused()) used_ms_ = now_ms;
+  if (link_.idle()) return;
+  const auto idle_ms = static_cast<uint64_t>(upstream_->config().idle_link_timeout_ms);
+  const bool idle = idle_ms != 0 && now_ms - used_ms_ > idle_ms;
+  const MappedNode* node =
+      of_slots() ? upstream_->map().node(upstream_->map().Find(node_)) : nullptr;
+  const bool left = of_slots() && unused() && (node == nullptr || node->left);
+  if (!idle && !left) return;
+  link_.Close();
+  std::deque<Command> commands;
+  ForgetConnection(&commands);
+  SettleForgotten(commands);
 }
 
 void Subscriber::OnTick(uint64_t now_ms) {
-  if (const MappedNode* node = At()) link_.Move(node->address);
+  const bool due = review_ms_ != 0 && now_ms >= review_ms_;
+  if (due || !of_slots() || reviewed_epoch_ != upstream_->map().epoch()) OnMapChanged();
   link_.OnTick(now_ms);
   FailWaiting(now_ms);
-  const UpstreamConfig& config = upstream_->config();
-  if (!unused()) used_ms_ = now_ms;
-  const auto idle_ms = static_cast<uint64_t>(config.idle_link_timeout_ms);
-  if (idle_ms != 0 && now_ms - used_ms_ > idle_ms && !link_.idle()) {
-    link_.Close();
-    std::deque<Command> commands;
-    ForgetConnection(&commands);
-  }
+  CloseIfIdle(now_ms);
   if (!link_.ready()) return;
+  const UpstreamConfig& config = upstream_->config();
   const auto timeout_ms = static_cast<uint64_t>(config.request_timeout_ms);
   if (timeout_ms != 0 && !commands_.empty() &&
       std::max(commands_.front().sent_ms, link_.last_read_ms()) + timeout_ms <= now_ms) {

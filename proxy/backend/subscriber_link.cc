@@ -43,6 +43,13 @@ void SubscriberLink::Move(const Node& node) {
   deadline_ms_ = context_->NowMs();
 }
 
+void SubscriberLink::GoOnAt(const Node& node) {
+  if (state_ != State::kBackoff) return;
+  node_ = node;
+  address_ = node.Address();
+  if (attempts_ <= 1) deadline_ms_ = context_->NowMs();
+}
+
 void SubscriberLink::Start() {
   state_ = State::kConnecting;
   deadline_ms_ = context_->NowMs() + static_cast<uint64_t>(config_->connect_timeout_ms);

@@ -61,6 +61,9 @@ class SubscriberLink final : private StreamOwner, private TurnEnd {
   void Open(const Node& node);
   // Goes over to this node (which is copied), unless it is there or idle.
   void Move(const Node& node);
+  // It has just failed: the next attempt is at this node (which is copied), without delay if this
+  // was the first that failed.
+  void GoOnAt(const Node& node);
   // Closes it; Open() makes it work again.
   void Close();
   bool ready() const { return state_ == State::kReady; }

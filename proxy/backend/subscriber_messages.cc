@@ -28,22 +28,24 @@ void Subscriber::OnLinkReady() {
   for (const WishPtr& wish : std::exchange(stranded_, {})) Evaluate(wish);
 }
 
-// Subscribes again to all that clients have.
+// Subscribes again to all that clients have, or were told that they have.
 void Subscriber::Restore() {
-  for (size_t kind = 0; kind < kChannelKinds; ++kind) {
+  if (of_slots()) return AskAgain();
+  for (size_t i = 0; i < kChannelKinds; ++i) {
+    const auto kind = static_cast<ChannelKind>(i);
     std::vector<Channel*> batch;
-    const auto send = [&] {
-      if (batch.empty()) return;
-      SendCommand(Verb::kSubscribe, static_cast<ChannelKind>(kind), std::exchange(batch, {}))
-          .restores = true;
-    };
-    for (const auto& [name, channel] : channels_[kind]) {
-      if (channel->client_count() == 0) continue;
+    for (const auto& [name, channel] : channels_[i]) {
+      if (!channel->wanted()) continue;
       batch.push_back(channel.get());
-      if (batch.size() == kRestoredAtOnceMax) send();
+      if (batch.size() == kRestoredAtOnceMax) RestoreThese(kind, &batch);
     }
-    send();
+    RestoreThese(kind, &batch);
   }
+}
+
+void Subscriber::RestoreThese(ChannelKind kind, std::vector<Channel*>* batch) {
+  if (batch->empty()) return;
+  SendCommand(Verb::kSubscribe, kind, std::exchange(*batch, {})).restores = true;
 }
 
 void Subscriber::OnLinkDown(std::string_view cause, bool was_ready, std::string_view refused) {
@@ -56,7 +58,20 @@ void Subscriber::OnLinkDown(std::string_view cause, bool was_ready, std::string_
     if (upstream_->config().on_subscriber_loss == SubscriberLoss::kClose) LoseClients();
   }
   if (!refused.empty()) LoseClients();
-  // What was asked for is asked for again, what was left is left.
+  SettleForgotten(commands);
+  if (!refused.empty()) {
+    for (const WishPtr& wish : std::exchange(stranded_, {})) Settle(wish, refused);
+  }
+  // Nothing to open it again for.
+  if (unused()) return link_.Close();
+  if (!upstream_->is_cluster()) return;
+  upstream_->WantRefresh(Concat("the subscriptions' connection to ", link_.address(), " failed"));
+  const bool any_will_do = !of_slots() && upstream_->url().kind == UpstreamKind::kCluster;
+  if (any_will_do && !was_ready) TryAnotherNode();
+}
+
+// What was asked for is asked for again, what was left is left.
+void Subscriber::SettleForgotten(const std::deque<Command>& commands) {
   for (const Command& command : commands) {
     for (const WishPtr& wish : command.waiting) {
       if (wish->channels.empty()) {
@@ -66,11 +81,6 @@ void Subscriber::OnLinkDown(std::string_view cause, bool was_ready, std::string_
       }
     }
   }
-  if (!refused.empty()) {
-    for (const WishPtr& wish : std::exchange(stranded_, {})) Settle(wish, refused);
-  }
-  // Nothing to open it again for.
-  if (unused()) link_.Close();
 }
 
 // Nothing is held any more, and nothing under way. True if clients may miss messages now.
@@ -94,15 +104,23 @@ bool Subscriber::ForgetConnection(std::deque<Command>* commands) {
 
 void Subscriber::LoseClients() {
   for (const ChannelMap& map : channels_) {
-    for (const auto& [name, channel] : map) {
-      for (const auto& clients : channel->clients) {
-        for (SubscriptionClient* client : clients) client->OnSubscriptionLost();
-      }
-    }
+    for (const auto& [name, channel] : map) LoseClientsOf(*channel);
+  }
+}
+
+void Subscriber::LoseClientsOf(const Channel& channel) {
+  for (const auto& clients : channel.clients) {
+    for (SubscriptionClient* client : clients) client->OnSubscriptionLost();
   }
 }
 
 // ---- frames
+
+void Subscriber::OnReadEnd() {
+  FlushRun();
+  if (review_now_) Review();
+  gap_noted_ = false;
+}
 
 void Subscriber::OnFrame(const PubsubFrame& frame, Chunk* chunk, std::string_view bytes) {
   if (frame.type == Type::kMessage) [[likely]] {
@@ -118,8 +136,10 @@ void Subscriber::TakeReply(const PubsubFrame& frame, std::string_view bytes) {
     context_->stats.links_protocol_errors.Add();
     link_.Break("the server sent a reply that nobody asked for");
   };
+  if (of_slots() && frame.type == Type::kUnsubscribed) return TakeLeft(frame);
   if (commands_.empty()) return out_of_step();
   Command& command = commands_.front();
+  if (command.fenced && frame.type != Type::kSubscribed) return TakeFencedReply(frame, bytes);
   if (frame.type == Type::kError) {
     return EndCommand(bytes.substr(0, bytes.find_first_of("\r\n")));
   }

@@ -44,6 +44,12 @@ class SubscriptionCounts {
   bool any() const { return any_.load(std::memory_order_relaxed); }
 
   void Add(ChannelKind kind, std::string_view name, int64_t local, int64_t held);
+  // Where any of a cluster's nodes will do, all workers are at the same: which one, follows from
+  // this number (Upstream::MessageNode). Who finds that one dead begins the next turn, unless
+  // another worker was first.
+  uint32_t turn() const { return turn_.load(std::memory_order_relaxed); }
+  void EndTurn(uint32_t ended, uint32_t next) { turn_.compare_exchange_strong(ended, next); }
+
   // Of that name alone.
   SubscriptionCount Of(ChannelKind kind, std::string_view name) const;
   // Of all that a message published to the channel reaches: patterns too, unless it is a shard's.
@@ -55,6 +61,7 @@ class SubscriptionCounts {
   mutable std::mutex mutex_;
   std::array<Names, kChannelKinds> names_;  // guarded by mutex_
   std::atomic<bool> any_{false};
+  std::atomic<uint32_t> turn_{0};
 };
 
 }  // namespace weir

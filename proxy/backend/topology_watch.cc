@@ -162,6 +162,8 @@ bool TopologyWatch::Evaluate(bool last) {
     }
   }
   const Agreement agreement = Agree(answers, silent, known_.get());
+  // One that speaks only for itself is not believed before the others had a chance to speak.
+  const bool agreed = agreement.result == Agreement::Result::kAgreed && (agreement.certain || last);
   size_t asked_too = 0;
   for (const HostPort& address : agreement.ask_too) {
     if (round_.late || round_.witnesses.size() >= 2 * Agreement::kAskMax) break;
@@ -172,9 +174,8 @@ bool TopologyWatch::Evaluate(bool last) {
     AskNode(node);
     ++asked_too;
   }
-  if (agreement.result != Agreement::Result::kAgreed && asked_too != 0 && !round_.late)
-    return false;
-  if (agreement.result != Agreement::Result::kAgreed && !last) return false;
+  if (!agreed && asked_too != 0 && !round_.late) return false;
+  if (!agreed && !last) return false;
   lost_ = answers.empty();
   End(agreement);
   return true;

@@ -157,6 +157,28 @@ NodeIndex Upstream::NodeOf(const Redirect& redirect, NodeIndex said_by) {
   return map_.FindOrAdd(address);
 }
 
+NodeIndex Upstream::MessageNode(uint32_t turn) {
+  if (url_.kind != UpstreamKind::kCluster) return map_.Steady(0);
+  if (message_epoch_ == map_.epoch() && message_turn_ == turn) [[likely]]
+    return message_node_;
+  message_epoch_ = map_.epoch();
+  message_turn_ = turn;
+  message_node_ = kNoNode;
+  // Rendezvous hashing: others that come and go seldom change who it is.
+  uint64_t best = 0;
+  for (const NodeIndex i : map_.primaries()) {
+    const Node& at = map_.node(i)->address;
+    uint64_t rank =
+        NodeHash(Node{.host = at.host, .port = at.port}) + turn * uint64_t{0x9e3779b97f4a7c15};
+    rank = (rank ^ (rank >> 32)) * uint64_t{0xd6e8feb86659fd93};
+    rank = (rank ^ (rank >> 32)) * uint64_t{0xd6e8feb86659fd93};
+    if (message_node_ != kNoNode && rank <= best) continue;
+    best = rank;
+    message_node_ = i;
+  }
+  return message_node_;
+}
+
 void Upstream::WantRefresh(std::string_view why) {
   if (on_refresh_wanted_ == nullptr) return;
   const uint64_t now_ms = context_->NowMs();

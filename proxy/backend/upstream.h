@@ -126,6 +126,10 @@ class Upstream final : public LinkOwner {
   void CloseDoubted();
   const NodeMap& map() const { return map_; }
   const AddressMap& address_map() const { return address_map_; }
+  // Where published messages are heard and said: of a cluster one of the primaries, the same in
+  // all workers and processes for the same turn, and for as long as it stays; else the one that has
+  // what has no key. kNoNode: there is none.
+  NodeIndex MessageNode(uint32_t turn);
   // The node that a redirect names, which `said_by` sent. kNoNode: there is no room for one more.
   NodeIndex NodeOf(const Redirect& redirect, NodeIndex said_by);
   // The number of a node that is known from elsewhere; see NodeMap.
@@ -180,6 +184,10 @@ class Upstream final : public LinkOwner {
   uint64_t refresh_wanted_ms_ = 0;  // when it was last called
   NodeMap map_;
   AddressMap address_map_;
+  // The last answer of MessageNode, and what it holds for.
+  NodeIndex message_node_ = kNoNode;
+  uint32_t message_turn_ = 0;
+  uint64_t message_epoch_ = 0;
   absl::flat_hash_map<LinkKey, std::unique_ptr<LinkGroup>> groups_;
   absl::flat_hash_map<Link*, std::unique_ptr<Link>> links_;
   std::vector<const Link*> busy_links_;  // that were set aside

@@ -47,9 +47,6 @@ std::string_view RefusalOf(const CommandEntry* entry, bool is_replicated) {
   if (entry->effect == PinEffect::kTracking) {
     return "-ERR weir: CLIENT TRACKING is not possible on a cluster yet";
   }
-  if (entry->local == LocalCommand::kMonitor) {
-    return "-ERR weir: MONITOR is not possible on a cluster yet";
-  }
   return {};
 }
 
@@ -89,7 +86,10 @@ NodeIndex Dispatcher::NodeFor(const Plan& plan) const {
   if (plan.slot != kNoSlot) [[likely]]
     return map.PrimaryOf(static_cast<uint16_t>(plan.slot));
   // Where weir itself subscribes, so that the reply counts its connection.
-  if (plan.entry != nullptr && plan.entry->counts_receivers) return map.Steady(0);
+  if (plan.entry != nullptr && plan.entry->counts_receivers) {
+    return worker_.UpstreamAt(session_.upstream_)
+        .MessageNode(worker_.CountsOf(session_.upstream_).turn());
+  }
   return session_.group_->key().node;
 }
 

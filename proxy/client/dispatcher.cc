@@ -305,6 +305,10 @@ bool Dispatcher::Ask(const Plan& plan, const Input& input, LocalOutcome outcome,
                      ReplyMode mode_before) {
   Conversation& conversation = session_.conversation_;
   LocalOutcome::Ask& ask = outcome.ask;
+  if (ask.of_all.has_value() && session_.routes_ != nullptr) {
+    conversation.reply_mode = mode_before;
+    return AskPrimaries(plan, input, std::move(ask));
+  }
   LinkKey key = session_.group_->key();
   if (ask.db.has_value()) key.db = *ask.db;
   if (ask.protocol_version.has_value()) {
@@ -367,6 +371,8 @@ void Dispatcher::SendAsk(Request* request, Link* link, std::string_view bytes,
         link == nullptr ? worker_.TooManyLinksLine(session_.upstream_) : link->RefusalLine();
     task->collected += "\r\n";
     task->ask.permits = nullptr;
+    ++request->errors;
+    session_.NoteError(*request, task->collected, 1);
     request->extra = std::move(task);
     session_.FinishCollected(*request);
     session_.Finish(*request);

@@ -167,6 +167,7 @@ class Dispatcher {
     UpstreamIndex upstream{};  // in whose lane it goes
   };
   bool SendParts(const Plan& plan, const Input& input);
+  bool AskPrimaries(const Plan& plan, const Input& input, LocalOutcome::Ask ask);
   Request* SendPart(Request* whole, const PartPlan& plan, const Slice& wire);
   void SendOrDetour(Request* request, Link* link, const Slice& wire);
   bool SendAllParts(const Plan& plan, const Input& input, std::unique_ptr<PartsTask> task,

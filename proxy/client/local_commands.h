@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "proxy/client/conversation.h"
+#include "routing/spread.h"
 
 namespace weir {
 
@@ -135,6 +136,8 @@ struct LocalOutcome {
     std::optional<int> db;                   // likewise
     std::optional<int> protocol_version;     // likewise
     bool serial = false;  // parse no further request of this client until it is answered
+    // With several nodes: all primaries are asked, and `finish` gets what their replies become.
+    std::optional<Merge> of_all;
     // Gets the upstream's whole reply (or an error reply of weir's: '-' to CRLF), may change the
     // conversation, and returns the reply for the client. Owns copies of all that it needs.
     std::function<std::string(Conversation&, std::string_view)> finish;

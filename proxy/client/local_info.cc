@@ -138,30 +138,24 @@ std::string Shown(std::string_view text, std::string_view mode, std::string_view
 
 LocalOutcome AnswerInfo(const LocalCall& call) {
   const Sections sections = SectionsOf(call);
-  const std::string mode(call.context.shown_mode);
-  const std::string sentinel =
-      ShowsSection(call, "sentinel") ? call.context.sentinel_section : std::string();
-  if (sections == Sections::kServerOnly) {
-    if (mode.empty() && sentinel.empty()) return Forward();
-    return AskOwnBytes(
-        [mode, sentinel, version = call.protocol_version()](Conversation&, std::string_view reply) {
-          const std::optional<std::string_view> text = TextOf(reply);
-          return text ? TextReply(version, Shown(*text, mode, sentinel)) : std::string(reply);
-        });
-  }
-  const std::string section = call.context.weir_info();
+  std::string section = sections == Sections::kServerOnly ? "" : call.context.weir_info();
   if (sections == Sections::kWeirOnly) {
     return WithPermission(call, [section](Conversation& conversation) {
       return TextReply(conversation.protocol_version, Append("", section));
     });
   }
+  const std::string sentinel =
+      ShowsSection(call, "sentinel") ? call.context.sentinel_section : std::string();
+  if (!sentinel.empty()) section = section.empty() ? sentinel : Append(sentinel, section);
+  const std::string mode(call.context.shown_mode);
   // The server is sent the name "weir" too: it has no such section and says nothing of it.
-  return AskOwnBytes([section, mode, sentinel, version = call.protocol_version()](
-                         Conversation&, std::string_view reply) {
+  LocalOutcome outcome = AskOwnBytes([section, mode, version = call.protocol_version()](
+                                         Conversation&, std::string_view reply) {
     const std::optional<std::string_view> text = TextOf(reply);
-    if (!text) return std::string(reply);
-    return TextReply(version, Append(Shown(*text, mode, sentinel), section));
+    return text ? TextReply(version, Shown(*text, mode, section)) : std::string(reply);
   });
+  outcome.ask.of_all = Merge::kInfo;
+  return outcome;
 }
 
 LocalOutcome AnswerWeir(const LocalCall& call) {

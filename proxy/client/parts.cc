@@ -14,6 +14,7 @@
 #include "proxy/backend/upstream.h"
 #include "proxy/client/dispatcher.h"
 #include "proxy/client/lanes.h"
+#include "proxy/client/receiver_counts.h"
 #include "proxy/client/request_task.h"
 #include "proxy/client/routes.h"
 #include "proxy/client/session.h"
@@ -23,6 +24,39 @@
 #include "routing/merge.h"
 
 namespace weir {
+namespace {
+
+// What each part sends. All of it stands in one piece, so that the parts of a node, which follow
+// each other, go out as one slice.
+class PartBytes {
+ public:
+  PartBytes(ChunkPool& chunks, const ParsedRequest& request, const std::optional<KeySplit>& split) {
+    if (!split.has_value()) {
+      bytes_ = Slice::Copy(chunks, request.wire);
+      return;
+    }
+    const ArgList args(request);
+    std::string wires;
+    wires.reserve(request.wire.size() * 2);
+    for (const SplitPart& part : split->parts) {
+      AppendPart(&wires, args, *split, part);
+      ends_.push_back(wires.size());
+    }
+    bytes_ = Slice::Copy(chunks, wires);
+  }
+
+  Slice of(size_t part) const {
+    if (ends_.empty()) return bytes_.Share();
+    const size_t begin = part == 0 ? 0 : ends_[part - 1];
+    return Slice(bytes_.chunk(), bytes_.view().substr(begin, ends_[part] - begin));
+  }
+
+ private:
+  Slice bytes_;
+  absl::InlinedVector<size_t, 16> ends_;  // empty: each sends all
+};
+
+}  // namespace
 
 // ---- Dispatcher: sending
 
@@ -41,6 +75,10 @@ bool Dispatcher::SendParts(const Plan& plan, const Input& input) {
   task->reply_marks = input.reply_marks;
   std::vector<PartPlan> parts;
   const ArgList args(input.parsed);
+  if (plan.entry->counts_receivers) {
+    task->finish =
+        ReceiverCorrection(&worker_.CountsOf(session_.upstream_), plan.entry->spec->name, args);
+  }
   if (plan.kind == PlanKind::kSplit) {
     task->split = MakeSplit(*plan.entry->spec, topology, args);
     for (const SplitPart& part : task->split->parts) {
@@ -64,11 +102,39 @@ bool Dispatcher::SendParts(const Plan& plan, const Input& input) {
   return SendAllParts(plan, input, std::move(task), &parts);
 }
 
+// What weir answers with the help of all primaries. Those that are known to be away are left out,
+// so that who asks while one of them fails over is not kept waiting.
+bool Dispatcher::AskPrimaries(const Plan& plan, const Input& input, LocalOutcome::Ask ask) {
+  Upstream& upstream = worker_.UpstreamAt(session_.upstream_);
+  auto task = std::make_unique<PartsTask>();
+  task->merge = *ask.of_all;
+  task->partial = true;
+  task->finish = std::move(ask.finish);
+  task->reply_marks = input.reply_marks;
+  std::vector<PartPlan> parts;
+  std::string away;
+  for (const NodeIndex node : upstream.map().primaries()) {
+    PartPlan part{.node = node, .home = node, .upstream = session_.upstream_};
+    const auto done = FindRoute(plan, input, node, /*for_script=*/false, &part.link);
+    if (done.has_value()) return *done;
+    if (part.link->state() == Link::State::kBackoff) {
+      away = part.link->RefusalLine();
+    } else {
+      parts.push_back(part);
+    }
+  }
+  if (parts.empty()) {
+    return away.empty() ? WaitForAnyNode(plan, input) : WaitForNode(plan, input, away);
+  }
+  session_.routes_->scripts = false;
+  session_.routes_->waits_since_ms = 0;
+  return SendAllParts(plan, input, std::move(task), &parts);
+}
+
 // REQUIRES: the link of each part takes it.
 bool Dispatcher::SendAllParts(const Plan& plan, const Input& input, std::unique_ptr<PartsTask> task,
                               std::vector<PartPlan>* all) {
   std::vector<PartPlan>& parts = *all;
-  const ArgList args(input.parsed);
   const bool silent = TakeSilence();
   Request* whole = session_.Push(plan.entry);
   whole->silent = silent;
@@ -78,28 +144,15 @@ bool Dispatcher::SendAllParts(const Plan& plan, const Input& input, std::unique_
   task->parts.resize(parts.size());
   for (const PartPlan& part : parts) task->homes.push_back(part.home);
   task->replies.resize(parts.size());
+  if (input.keeps()) task->kept = std::move(*input.kept);
   PartsTask& sent = *task;
   whole->extra = std::move(task);
   std::vector<std::pair<Request*, std::string>> unsent;
-  // All parts stand in one piece, so that those of a node go out as one slice.
-  absl::InlinedVector<size_t, 16> ends;
-  std::string wires;
-  if (sent.split.has_value()) {
-    wires.reserve(input.parsed.wire.size() * 2);
-    for (const SplitPart& part : sent.split->parts) {
-      AppendPart(&wires, args, *sent.split, part);
-      ends.push_back(wires.size());
-    }
-  }
-  const Slice all_bytes =
-      Slice::Copy(worker_.context().chunks, sent.split.has_value() ? wires : input.parsed.wire);
+  const PartBytes bytes(worker_.context().chunks, input.parsed, sent.split);
   for (size_t i = 0; i < parts.size(); ++i) {
-    const size_t begin = i == 0 || ends.empty() ? 0 : ends[i - 1];
-    const size_t end = ends.empty() ? all_bytes.size() : ends[i];
-    const Slice wire(all_bytes.chunk(), all_bytes.view().substr(begin, end - begin));
     parts[i].index = static_cast<uint32_t>(i);
     const InLane in(&session_, parts[i].upstream);
-    sent.parts[i] = SendPart(whole, parts[i], wire);
+    sent.parts[i] = SendPart(whole, parts[i], bytes.of(i));
     const bool went = sent.parts[i]->in_link || session_.routes_ != nullptr;
     if (!went) unsent.emplace_back(sent.parts[i], parts[i].link->RefusalLine());
   }
@@ -238,6 +291,7 @@ void Session::FinishParts(Request& whole) {
                                     .split = task.split.has_value() ? &*task.split : nullptr,
                                     .changes_data = task.changes_data,
                                     .random = worker_->context().random()});
+  if (task.finish != nullptr) reply = task.finish(conversation_, reply);
   if (task.reply_marks != 0) {
     ReplyView view(*this, whole.entry, &reply);
     worker_->chain().OnReply(view, task.reply_marks);

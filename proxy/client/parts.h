@@ -3,12 +3,16 @@
 #define WEIR_PROXY_CLIENT_PARTS_H_
 
 #include <cstddef>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "plugins/plugin.h"
 #include "proxy/backend/request.h"
+#include "proxy/client/conversation.h"
 #include "routing/split.h"
 #include "routing/spread.h"
 
@@ -24,7 +28,12 @@ struct PartsTask final : RequestExtra {
   std::optional<KeySplit> split;  // absent: each part is the request itself, for another node
   Merge merge = Merge::kFirst;
   bool changes_data = false;
+  bool partial = false;  // a node that is away is left out, not waited for
   PluginSet reply_marks = 0;  // the plugins whose OnReply gets the merged reply
+  std::vector<std::unique_ptr<RequestView::Kept>> kept;  // of plugins
+  // Of what weir answers with the help of all nodes: the client's reply from theirs; null: as it
+  // is.
+  std::function<std::string(Conversation&, std::string_view)> finish;
 };
 
 }  // namespace weir

@@ -220,6 +220,13 @@ bool Session::OnHandedBack(Request& request, std::string_view line) {
     HandBackBranch(request, line);
     return true;
   }
+  if (request.whole != nullptr && request.whole->has_parts &&
+      static_cast<PartsTask&>(*request.whole->extra).partial) {
+    if (--on_links_ == 0) ClearPause(Pause::kOrder);
+    LeaveRoute(request);
+    FailPart(request, line);
+    return true;
+  }
   Upstream& upstream = worker_->UpstreamAt(upstream_);
   const uint64_t now_ms = worker_->context().NowMs();
   const bool first = request.history == nullptr;
@@ -295,7 +302,10 @@ bool Session::SendDetour(Detour& detour) {
   } else if (node == kNoNode && request->slot >= 0) {
     node = upstream.map().PrimaryOf(static_cast<uint16_t>(request->slot));
   } else if (node == kNoNode) {
-    node = upstream.map().Steady(conversation_.id);
+    // Where weir subscribes, if the reply counts who hears it.
+    const bool counts = request->entry != nullptr && request->entry->counts_receivers;
+    node = counts ? upstream.MessageNode(worker_->CountsOf(upstream_).turn())
+                  : upstream.map().Steady(conversation_.id);
   }
   if (detour.own) return SendOwnDetour(detour, node);
   Link* link =

@@ -99,11 +99,6 @@ bool Dispatcher::Subscribe(const Plan& plan, const Input& input) {
                          limits.request_buffer_bytes_max, " bytes of it"),
                   input);
   }
-  const Topology& topology = *worker_.UpstreamAt(session_.upstream_).snapshot().topology;
-  const bool many = !topology.is_single() && !topology.is_replicated();
-  if (many && KindOf(command) == ChannelKind::kShard) {
-    return Refuse(plan.entry, "-ERR weir: shard channels are not possible on a cluster yet", input);
-  }
   std::vector<std::string_view> names;
   for (uint32_t i = 1; i < parsed.argc; ++i) names.push_back(parsed.arg(i));
   Subscriptions& subscriptions = session_.MakeSubscriptions();

@@ -29,7 +29,7 @@ Subscriptions::Subscriptions(Session* session) : session_(session) {}
 Subscriptions::~Subscriptions() {
   for (Command& command : commands_) {
     for (const Subscriber::WishPtr& wish : command.wishes) {
-      if (command.subscribes) command.subscriber->Drop(wish);
+      if (command.subscribes) Subscriber::Drop(wish);
       wish->client = nullptr;
     }
   }
@@ -66,15 +66,17 @@ void Subscriptions::Want(Command& command) {
   Worker& worker = *session_->worker_;
   const UpstreamIndex upstream = command.request->upstream;
   const InLane in(session_, upstream);
-  command.subscriber = worker.subscribers().Get(
-      &worker.UpstreamAt(upstream), &worker.CountsOf(upstream), session_->group_->key());
-  if (command.subscriber == nullptr) {
-    command.reply = worker.TooManyLinksLine(upstream) + "\r\n";
-    return;
+  Upstream& of = worker.UpstreamAt(upstream);
+  SubscriptionCounts& counts = worker.CountsOf(upstream);
+  const LinkKey& key = session_->group_->key();
+  const std::vector<std::string_view> names(command.names.begin(), command.names.end());
+  const Topology& topology = *of.snapshot().topology;
+  if (command.kind == ChannelKind::kShard && !topology.is_single() && !topology.is_replicated()) {
+    command.wishes = worker.subscribers().WantShards(&of, &counts, key, this, names);
+  } else if (Subscriber* subscriber = worker.subscribers().Get(&of, &counts, key)) {
+    command.wishes.push_back(subscriber->Want(this, command.kind, names));
   }
-  command.wishes.push_back(command.subscriber->Want(
-      this, command.kind,
-      std::vector<std::string_view>(command.names.begin(), command.names.end())));
+  if (command.wishes.empty()) command.reply = worker.TooManyLinksLine(upstream) + "\r\n";
 }
 
 void Subscriptions::Unsubscribe(Request* request, bool silent, ChannelKind kind,
@@ -111,22 +113,36 @@ void Subscriptions::HoldInput() {
 bool Subscriptions::Perform(Command& command) {
   if (!command.begun) command.subscribes ? Want(command) : Leave(command);
   if (!AllSettled(command.wishes)) return false;
-  if (!command.subscribes || command.subscriber == nullptr) return true;
-  const Subscriber::WishPtr wish = command.wishes.front();
-  if (!wish->error.empty()) {
-    command.reply = wish->error + "\r\n";
+  if (!command.subscribes || command.wishes.empty()) return true;
+  const auto refused =
+      std::find_if(command.wishes.begin(), command.wishes.end(),
+                   [](const Subscriber::WishPtr& wish) { return !wish->error.empty(); });
+  if (refused != command.wishes.end()) {
+    command.reply = (*refused)->error + "\r\n";
   } else {
     Join(command);
   }
-  command.subscriber->Drop(wish);
+  for (const Subscriber::WishPtr& wish : command.wishes) Subscriber::Drop(wish);
   return true;
+}
+
+// In the order of the command, as often as it names them.
+std::vector<Channel*> Subscriptions::ChannelsOf(const Command& command) {
+  if (command.wishes.size() == 1) return command.wishes.front()->channels;
+  absl::flat_hash_map<std::string_view, Channel*, NameHash> by_name;
+  for (const Subscriber::WishPtr& wish : command.wishes) {
+    for (Channel* channel : wish->channels) by_name.emplace(channel->name, channel);
+  }
+  std::vector<Channel*> channels;
+  for (const std::string& name : command.names) channels.push_back(by_name.at(name));
+  return channels;
 }
 
 void Subscriptions::Join(Command& command) {
   const int protocol_version = session_->conversation_.protocol_version;
   Names& names = names_[static_cast<size_t>(command.kind)];
   ReplyWriter reply(&command.reply, protocol_version);
-  for (Channel* channel : command.wishes.front()->channels) {
+  for (Channel* channel : ChannelsOf(command)) {
     if (names.try_emplace(channel->name, Joined{channel, joined_}).second) {
       ++joined_;
       channel->subscriber->Join(channel, this, protocol_version);
@@ -190,14 +206,20 @@ std::vector<Channel*> Subscriptions::InOrder(ChannelKind kind) const {
 // They are of one kind, and no more in names_. `wishes`: null, or gets what has to be waited for.
 void Subscriptions::LeaveChannels(std::vector<Channel*> channels,
                                   std::vector<Subscriber::WishPtr>* wishes) {
-  // Usually all are of one subscriber; after an AUTH there may be several.
-  while (!channels.empty()) {
-    Subscriber* const subscriber = channels.front()->subscriber;
-    const auto others = std::partition(
-        channels.begin(), channels.end(),
-        [subscriber](const Channel* channel) { return channel->subscriber == subscriber; });
-    const std::vector<Channel*> its(channels.begin(), others);
-    channels.erase(channels.begin(), others);
+  // Usually all are of one subscriber and slot; after an AUTH there may be several, and of a
+  // cluster's shard channels.
+  const auto place = [](const Channel* channel) {
+    return std::pair(channel->subscriber, channel->slot);
+  };
+  std::stable_sort(channels.begin(), channels.end(),
+                   [&](const Channel* a, const Channel* b) { return place(a) < place(b); });
+  for (auto begin = channels.begin(); begin != channels.end();) {
+    const auto end = std::find_if(begin, channels.end(), [&](const Channel* channel) {
+      return place(channel) != place(*begin);
+    });
+    const std::vector<Channel*> its(begin, end);
+    begin = end;
+    Subscriber* const subscriber = its.front()->subscriber;
     for (Channel* channel : its) subscriber->Leave(channel, this);
     Subscriber::WishPtr wish = subscriber->ReleaseUnwanted(wishes == nullptr ? nullptr : this, its);
     if (wish != nullptr) wishes->push_back(std::move(wish));

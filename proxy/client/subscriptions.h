@@ -95,7 +95,6 @@ class Subscriptions final : public SubscriptionClient {
     bool silent;
     bool begun = false;  // channels are wanted or left
     std::vector<std::string> names;
-    Subscriber* subscriber = nullptr;         // of its wish; valid as long as that is
     std::vector<Subscriber::WishPtr> wishes;  // that it waits for
     std::string reply;
   };
@@ -115,6 +114,7 @@ class Subscriptions final : public SubscriptionClient {
   bool Perform(Command& command);
   void Want(Command& command);
   void LeaveAll(std::vector<Subscriber::WishPtr>* wishes);
+  static std::vector<Channel*> ChannelsOf(const Command& command);
   void Join(Command& command);
   void Leave(Command& command);
   void LeaveChannels(std::vector<Channel*> channels, std::vector<Subscriber::WishPtr>* wishes);

@@ -74,11 +74,44 @@ TEST_F(ClusterPartsTest, WhatConcernsAllNodesIsAskedOfAll) {
   EXPECT_EQ(client.Text({"CONFIG", "SET", "maxmemory-samples", "6"}), "OK");
   for (size_t i = 0; i < 3; ++i) {
     RawClient direct(cluster_.node(i).port());
-    EXPECT_NE(direct.Command({"CONFIG", "GET", "maxmemory-samples"}).find("6"), std::string::npos);
+    EXPECT_NE(direct.Command({"CONFIG", "GET", "maxmemory-samples"}).find('6'), std::string::npos);
   }
   EXPECT_EQ(client.Text({"FLUSHALL"}), "OK");
   EXPECT_EQ(client.Text({"DBSIZE"}), "0");
   EXPECT_EQ(client.Command({"RANDOMKEY"}), "$-1\r\n");
+}
+
+// It was that of one node: a third of the keys, and of the clients that wait.
+TEST_F(ClusterPartsTest, InfoIsThatOfAllNodes) {
+  RawClient client(weir_.port());
+  for (int i = 0; i < 100; ++i) client.Text({"SET", "k" + std::to_string(i), "v"});
+  EXPECT_NE(client.Text({"INFO", "keyspace"}).find("db0:keys=100,expires=0"), std::string::npos);
+  std::vector<RawClient> waiting;
+  for (size_t node = 0; node < 3; ++node) {
+    waiting.emplace_back(weir_.port());
+    waiting.back().Send(Encode({"BLPOP", cluster_.KeyOn(node, 1), "0"}));
+  }
+  EXPECT_TRUE(Eventually([&] {
+    return client.Text({"INFO", "clients"}).find("blocked_clients:3\r\n") != std::string::npos;
+  }));
+  const std::string all = client.Text({"INFO", "everything"});
+  EXPECT_NE(all.find("redis_mode:standalone\r\n"), std::string::npos);
+  EXPECT_NE(all.find("cmdstat_set:calls=100,"), std::string::npos);
+  EXPECT_NE(all.find("\r\n# Weir\r\n"), std::string::npos);
+  RawClient resp3(weir_.port());
+  resp3.Command({"HELLO", "3"});
+  EXPECT_EQ(resp3.Command({"INFO", "keyspace"}).front(), '=');
+  // Silence, order, and a node that is away: what the others say.
+  client.Send(Encode({"CLIENT", "REPLY", "SKIP"}) + Encode({"INFO"}) + Encode({"GET", "k1"}) +
+              Encode({"INFO", "keyspace"}) + Encode({"INCR", "n"}));
+  EXPECT_EQ(client.ReadFrame(), Bulk("v"));
+  EXPECT_NE(client.ReadFrame().find("db0:keys=100,"), std::string::npos);
+  EXPECT_EQ(client.ReadFrame(), ":1\r\n");
+  cluster_.node(2).Kill();
+  EXPECT_TRUE(Eventually([&] {
+    const std::string text = client.Text({"INFO", "keyspace"});
+    return text.find("db0:keys=") != std::string::npos && text.find("=101,") == std::string::npos;
+  }));
 }
 
 TEST_F(ClusterPartsTest, ScanGoesOverAllNodes) {

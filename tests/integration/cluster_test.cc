@@ -54,8 +54,6 @@ TEST_F(ClusterTest, WhatHasNoKeyGoesToOnePrimaryAndLooksLikeOneServer) {
   EXPECT_EQ(client.Text({"READONLY"}), "-ERR This instance has cluster support disabled");
   EXPECT_EQ(client.Text({"CLIENT", "TRACKING", "ON"}),
             "-ERR weir: CLIENT TRACKING is not possible on a cluster yet");
-  EXPECT_EQ(client.Text({"SSUBSCRIBE", "c"}),
-            "-ERR weir: shard channels are not possible on a cluster yet");
 }
 
 TEST_F(ClusterTest, WaitIsAboutTheNodeOfTheLastWrite) {

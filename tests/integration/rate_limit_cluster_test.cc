@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "tests/support/cluster.h"
 #include "tests/support/raw_client.h"
@@ -96,6 +97,41 @@ TEST_F(RateLimitClusterTest, ALimitWhoseSlotNobodyServesIsWaitedFor) {
   });
   EXPECT_EQ(Increments(client, 1), 1);
   again.join();
+}
+
+// A limit on requests in flight forgot those that are split over nodes as soon as they were sent.
+TEST_F(RateLimitClusterTest, RequestsOverSeveralNodesAreInFlightUntilAllHaveAnswered) {
+  WeirConfig config = InFrontOf(cluster_.url(0), "request_timeout_ms = 60000\n");
+  config.admin = true;
+  config.rest += R"([plugin.rate_limit]
+enabled = true
+[[plugin.rate_limit.rule]]
+name = "c"
+commands = ["MGET"]
+[[plugin.rate_limit.rule.limit]]
+by = ["constant"]
+algorithm = "concurrency"
+points = 1
+)";
+  WeirServer weir(config);
+  std::vector<std::string> mget = {"MGET"};
+  for (size_t node = 0; node < 3; ++node) mget.push_back(cluster_.KeyOn(node, 1));
+  RawClient first(weir.port()), other(weir.port());
+  const std::string nulls = "*3\r\n$-1\r\n$-1\r\n$-1\r\n";
+  ASSERT_EQ(other.Command(mget), nulls);
+  cluster_.node(1).Pause();
+  first.Send(Encode(mget));
+  // Had the other asked before it, that would be the one that waits.
+  ASSERT_TRUE(Eventually([&] {
+    const std::string page = HttpGet(weir.admin_port(), "/metrics").body;
+    return page.find("weir_rate_limit_decisions_total{outcome=\"allowed\",rule=\"c\"} 2\n") !=
+           std::string::npos;
+  }));
+  const std::string rejected = "-RATELIMIT rule=c limit=1 remaining=0\r\n";
+  EXPECT_EQ(other.Command(mget), rejected);
+  cluster_.node(1).Resume();
+  EXPECT_EQ(first.ReadFrame(), nulls);
+  EXPECT_EQ(other.Command(mget), nulls);
 }
 
 }  // namespace

@@ -209,6 +209,30 @@ TEST_F(RateLimitTest, WrongPasswordsRunOutWhereRedisChecksThem) {
   EXPECT_TRUE(client.Command({"AUTH", "ann", "secret"}).starts_with("-RATELIMIT"));
 }
 
+// While the connection that a wrong password had asked for was being closed, weir said itself what
+// Redis had just said, and that was not counted: seven of twenty guesses were looked at where five
+// were allowed.
+TEST_F(RateLimitTest, WrongPasswordsThatAreKnownCountToo) {
+  RawClient direct(redis_.port());
+  ASSERT_EQ(direct.Text({"ACL", "SETUSER", "ann", "on", ">secret", "~*", "+@all"}), "OK");
+  const auto weir = Start(kAuthRule, "[auth]\nmode = \"passthrough\"\n");
+  constexpr int kClients = 10, kGuesses = 20;
+  std::string guesses;
+  for (int i = 0; i < kGuesses; ++i) guesses += Encode({"AUTH", "ann", "guess"});
+  std::vector<std::unique_ptr<RawClient>> clients;
+  for (int i = 0; i < kClients; ++i) {
+    clients.push_back(std::make_unique<RawClient>(weir->port()));
+    clients.back()->Send(guesses);
+  }
+  int looked_at = 0;
+  for (const auto& client : clients) {
+    for (int i = 0; i < kGuesses; ++i) {
+      looked_at += client->ReadFrame().starts_with("-WRONGPASS") ? 1 : 0;
+    }
+  }
+  EXPECT_EQ(looked_at, 5);
+}
+
 // A client that has not said who it is reaches no plugin.
 TEST_F(RateLimitTest, StrangersCannotUseTheCommands) {
   const auto weir = Start("", kUsers);

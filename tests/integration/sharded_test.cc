@@ -99,6 +99,26 @@ TEST_F(ShardedTest, PublishFindsWhoSubscribes) {
   }
 }
 
+// A shard channel is at the server that a key of its name would be at.
+TEST_F(ShardedTest, ShardChannelsAreDealtLikeKeys) {
+  RawClient subscriber(weir_.port()), publisher(weir_.port());
+  std::vector<std::string> request = {"SSUBSCRIBE"};
+  for (int i = 0; i < 30; ++i) request.push_back(std::to_string(i * 7919) + ":channel");
+  subscriber.Send(Encode(request));
+  for (size_t i = 1; i < request.size(); ++i) {
+    ASSERT_EQ(subscriber.ReadFrame(),
+              "*3\r\n$10\r\nssubscribe\r\n" + Bulk(request[i]) + ":" + std::to_string(i) + "\r\n");
+  }
+  for (size_t i = 1; i < request.size(); ++i) {
+    ASSERT_EQ(publisher.Text({"SPUBLISH", request[i], "m"}), "1");
+    ASSERT_EQ(ParseReply(subscriber.ReadFrame()).elements[1].text, request[i]);
+  }
+  for (const auto& server : servers_) {
+    RawClient direct(server->port());
+    EXPECT_NE(direct.Command({"PUBSUB", "SHARDCHANNELS"}), "*0\r\n");
+  }
+}
+
 TEST_F(ShardedTest, ADeadServerTakesOnlyItsOwnKeysAlong) {
   RawClient client(weir_.port());
   std::string dead, alive;

@@ -113,6 +113,20 @@ TEST_F(AgreementTest, OneMadNodeIsOutvoted) {
   EXPECT_TRUE(SameTopology(agreement.view, *known_));
 }
 
+// One that was reset, and given all slots in a late epoch, agrees with itself only.
+TEST_F(AgreementTest, OneThatClaimsEverythingIsOutvoted) {
+  const ClusterView view = View(kOld);
+  const ClusterView alone = View({{"a1", {0, 299}}});
+  const Agreement first = Decide({Answer("a1", alone, 99)}, {{"b1", 1}, {"c1", 1}});
+  EXPECT_FALSE(first.certain) << "the others may still speak";
+  const Agreement agreement =
+      Decide({Answer("a1", alone, 99), Answer("b1", view), Answer("c1", view)});
+  EXPECT_EQ(agreement.result, Agreement::Result::kAgreed);
+  EXPECT_TRUE(agreement.certain);
+  EXPECT_EQ(OwnerOf(agreement.view, 150), "b1");
+  EXPECT_EQ(OwnerOf(agreement.view, 250), "c1");
+}
+
 // An operator gives the slots of two dead primaries to their replicas by force: the new primaries
 // and the one left are a majority of what is now the cluster.
 TEST_F(AgreementTest, ATakeoverIsBelievedOnceTheNewPrimariesSaySo) {

@@ -11,7 +11,7 @@
 #include "routing/agreement.h"
 #include "routing/cluster_scan.h"
 #include "routing/cluster_view.h"
-#include "routing/info_keyspace.h"
+#include "routing/info_merge.h"
 #include "routing/merge.h"
 #include "routing/redirect.h"
 #include "routing/slot.h"
@@ -93,11 +93,11 @@ inline void FuzzMerge(std::string_view bytes) {
     rest.remove_prefix(result.consumed);
   }
   const std::string_view texts[] = {bytes, bytes.substr(bytes.size() / 2)};
-  WEIR_FUZZ_CHECK(!MergeInfoKeyspace(texts).empty() || bytes.empty());
+  WEIR_FUZZ_CHECK(!MergeInfo(texts).empty() || bytes.empty());
   const auto topology = Topology::Cluster({{.id = "a"}}, std::vector<NodeIndex>(kSlotCount, 0), 1);
   const std::string scanned = RewriteScanReply(bytes, ResumeScan(0, *topology), *topology);
   if (replies.empty()) return;
-  for (int merge = 0; merge <= static_cast<int>(Merge::kRandomKey); ++merge) {
+  for (int merge = 0; merge <= static_cast<int>(Merge::kInfo); ++merge) {
     for (const bool changes_data : {false, true}) {
       WEIR_FUZZ_CHECK(IsOneReply(MergeReplies({.merge = static_cast<Merge>(merge),
                                                .replies = replies,

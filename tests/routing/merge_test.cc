@@ -58,6 +58,26 @@ TEST(MergeTest, Concatenates) {
             "%2\r\n+a\r\n:1\r\n+b\r\n:2\r\n");
 }
 
+TEST(MergeTest, UnitesAndAddsUp) {
+  EXPECT_EQ(Merged(Merge::kUnion,
+                   {"*2\r\n$1\r\na\r\n$1\r\nb\r\n", "*0\r\n", "*2\r\n$1\r\nb\r\n$0\r\n\r\n"}),
+            "*3\r\n$1\r\na\r\n$1\r\nb\r\n$0\r\n\r\n");
+  EXPECT_EQ(Merged(Merge::kUnion, {"*0\r\n", "*0\r\n"}), "*0\r\n");
+  EXPECT_EQ(Merged(Merge::kUnion, {"*0\r\n", "+OK\r\n"}).substr(0, 10), "-ERR weir:");
+  EXPECT_EQ(Merged(Merge::kUnion, {"*0\r\n", "-DOWN x\r\n"}), "-DOWN x\r\n");
+  EXPECT_EQ(Merged(Merge::kSumCounts, {"*4\r\n$1\r\na\r\n:1\r\n$1\r\nb\r\n:2\r\n",
+                                       "*4\r\n$1\r\na\r\n:0\r\n$1\r\nb\r\n:40\r\n"}),
+            "*4\r\n$1\r\na\r\n:1\r\n$1\r\nb\r\n:42\r\n");
+  EXPECT_EQ(Merged(Merge::kSumCounts, {"*0\r\n", "*0\r\n"}), "*0\r\n");
+  for (const Replies& replies :
+       {Replies{"*2\r\n+a\r\n:1\r\n", "*2\r\n+b\r\n:1\r\n"},
+        Replies{"*2\r\n+a\r\n:1\r\n", "*0\r\n"}, Replies{"*1\r\n+a\r\n", "*1\r\n+a\r\n"},
+        Replies{"*2\r\n+a\r\n+b\r\n"}, Replies{":1\r\n", ":1\r\n"},
+        Replies{"*2\r\n+a\r\n:9223372036854775807\r\n", "*2\r\n+a\r\n:1\r\n"}}) {
+    EXPECT_EQ(Merged(Merge::kSumCounts, replies).substr(0, 10), "-ERR weir:") << replies[0];
+  }
+}
+
 TEST(MergeTest, OneThatSucceededIsEnough) {
   constexpr std::string_view kIdle = "-NOTBUSY No scripts in execution right now.\r\n";
   EXPECT_EQ(Merged(Merge::kOneSucceeded, {kIdle, "+OK\r\n", kIdle}), "+OK\r\n");

@@ -131,7 +131,7 @@ TEST_F(PlanTest, WhatCannotBeSplitIsRefusedInRedisWords) {
   for (const Args& args :
        {Args{"MSETNX", "a", "1", "b", "2"}, Args{"RENAME", "a", "b"}, Args{"SMOVE", "a", "b", "m"},
         Args{"SUNIONSTORE", "a", "b", "c"}, Args{"EVAL", "x", "2", "a", "b"},
-        Args{"BLPOP", "a", "b", "0"}, Args{"WATCH", "a", "b"}, Args{"SSUBSCRIBE", "a", "b"}}) {
+        Args{"BLPOP", "a", "b", "0"}, Args{"WATCH", "a", "b"}}) {
     EXPECT_EQ(On(*cluster_, args).kind, PlanKind::kReject) << args[0];
     EXPECT_EQ(On(*cluster_, args).reason, "-CROSSSLOT Keys in request don't hash to the same slot");
   }
@@ -154,6 +154,9 @@ TEST_F(PlanTest, AConnectionOfItsOwnGoesWhereItsKeysAre) {
   }
   EXPECT_EQ(On(*cluster_, {"SSUBSCRIBE", "foo"}).slot, KeySlot("foo"));
   EXPECT_EQ(On(*cluster_, {"SUBSCRIBE", "foo"}).node, kNoNode);
+  EXPECT_EQ(On(*cluster_, {"SSUBSCRIBE", "a", "b"}).kind, PlanKind::kSubscribe);
+  EXPECT_EQ(On(*cluster_, {"SSUBSCRIBE", "a", "b"}).node, kNoNode) << "each where it is";
+  EXPECT_EQ(On(*cluster_, {"SSUBSCRIBE", "nowhere"}).kind, PlanKind::kSubscribe) << "it waits";
   EXPECT_EQ(On(*cluster_, {"WATCH", "nowhere"}).kind, PlanKind::kReject);
 }
 
