@@ -3,6 +3,7 @@
 #include <iterator>
 #include <utility>
 
+#include "plugins/idempotency.h"
 #include "plugins/metrics.h"
 #include "plugins/plugin.h"
 #include "plugins/rate_limit.h"
@@ -22,9 +23,11 @@ const PluginConfig* FindConfig(const std::vector<PluginConfig>& configs, std::st
 }  // namespace
 
 std::span<const PluginKind> PluginKinds() {
-  // Those that only watch first, then those that may answer.
+  // Those that only watch first, then those that may answer. What idempotency takes out of
+  // WEIR.IDEM, the limits behind it count.
   static const PluginKind kinds[] = {
       {MetricsSchema(), &MakeMetrics},
+      {IdempotencySchema(), &MakeIdempotency},
       {RateLimitSchema(), &MakeRateLimit},
       {SkeletonSchema(), &MakeSkeleton},
   };

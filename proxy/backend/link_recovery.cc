@@ -356,7 +356,8 @@ bool Link::KeepAfterBreak(Request* r, bool write_behind, std::string_view unknow
       unknown = whole - std::min(whole, r->replies - r->replies_before);
     }
     if (unknown == r->remaining()) {
-      context_->stats.requests_unknown.Add(unknown);
+      // Its owner finds out.
+      if (!r->repeatable) context_->stats.requests_unknown.Add(unknown);
       Fail(r, unknown_line);
       return false;
     }

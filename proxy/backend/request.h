@@ -84,6 +84,7 @@ struct Request {
   bool away = false;              // it reads from another node than its slot's primary
   bool routed = false;            // it counts in its session's Route to the node (several nodes)
   bool sent_as_text = false;      // an EVALSHA that was sent again as EVAL
+  bool repeatable = false;        // it knows whether it has run: sent again to find out
   bool has_parts = false;         // `extra` gathers the replies of several others
   bool fanned = false;            // `extra` is a FannedRun
   bool noted_slow = false;        // it is in the slow log, or has no place there

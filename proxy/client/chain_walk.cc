@@ -17,11 +17,13 @@ namespace {
 class WalkView final : public RequestView {
  public:
   WalkView(Worker& worker, Session& session, const ArgList& args, const CommandEntry* entry,
-           int upstream, uint64_t bytes, ChainWalk* walk, std::unique_ptr<ChainWalk>* kept_walk)
+           int upstream, uint64_t bytes, bool whole, ChainWalk* walk,
+           std::unique_ptr<ChainWalk>* kept_walk)
       : RequestView(session, args, entry, upstream),
         worker_(worker),
         client_(session),
         bytes_(bytes),
+        whole_(whole),
         walk_(walk),
         kept_walk_(*kept_walk) {}
 
@@ -32,7 +34,14 @@ class WalkView final : public RequestView {
 
   void Answer(std::string reply) override { walk_->answer = std::move(reply); }
 
+  bool is_whole() const override { return whole_; }
+
+  void SendScript(std::vector<std::string> args, std::string_view text) override {
+    walk_->script = ScriptCall{.args = std::move(args), .text = text};
+  }
+
   void Rewrite(std::vector<std::string> args) override {
+    walk_->changed_again = walk_->script.has_value();
     walk_->rewrite = std::move(args);
     views_.assign(walk_->rewrite->begin(), walk_->rewrite->end());
     args_ = ArgList(absl::MakeSpan(views_));
@@ -58,9 +67,28 @@ class WalkView final : public RequestView {
   Worker& worker_;
   Session& client_;
   const uint64_t bytes_;
+  const bool whole_;
   ChainWalk* walk_;
   std::unique_ptr<ChainWalk>& kept_walk_;  // the session's; null: not kept yet
   std::vector<std::string_view> views_;
+};
+
+// A request of weir's making, as if a client had sent it.
+struct MadeRequest {
+  // False: it has no arguments.
+  bool Make(const std::vector<std::string>& args) {
+    const std::vector<std::string_view> views(args.begin(), args.end());
+    AppendRequest(&wire, views);
+    RequestParser parser(
+        RequestLimits{.bulk_bytes_max = uint64_t{1} << 31, .request_bytes_max = uint32_t{1} << 31});
+    const bool good = parser.Parse(&state, wire, &parsed) == ParseStatus::kRequest;
+    parsed.rewritten = true;
+    return good;
+  }
+
+  std::string wire;
+  ParseState state;
+  ParsedRequest parsed;
 };
 
 }  // namespace
@@ -87,7 +115,7 @@ bool Dispatcher::WalkChain(const Input& input) {
     const ArgList args =
         on_its_way->rewrite ? ArgList(absl::MakeSpan(rewritten)) : ArgList(input.parsed);
     WalkView view(worker_, session_, args, known.routing->Resolve(args), upstream.index(), bytes,
-                  on_its_way, &kept_walk);
+                  input.tail == nullptr, on_its_way, &kept_walk);
     const RequestOutcome outcome = worker_.chain().OnRequest(view, on_its_way->next);
     if (kept_walk != nullptr) on_its_way = kept_walk.get();
     on_its_way->reply_marks |= outcome.reply_marks;
@@ -113,38 +141,21 @@ bool Dispatcher::WalkChain(const Input& input) {
   }
   const Request* const last_before = session_.tail_;
   // A large request passes by as it is: what it will say is not known yet.
-  if (!walk->rewrite.has_value() || input.tail != nullptr) {
+  const bool replaced = walk->rewrite.has_value() || walk->script.has_value();
+  bool done = false;
+  if (replaced && input.tail == nullptr) {
+    done = PerformReplaced(walk, input);
+  } else {
     Input onward{.chunk = input.chunk,
                  .parsed = input.parsed,
                  .tail = input.tail,
                  .reply_marks = walk->reply_marks,
                  .kept = &walk->kept};
-    if (Perform(MakePlan(*known.routing, *known.topology, input.parsed), onward)) {
-      BackdateHeld(*walk, last_before);
-      return true;
-    }
-  } else {
-    std::string wire;
-    std::vector<std::string_view> views(walk->rewrite->begin(), walk->rewrite->end());
-    AppendRequest(&wire, views);
-    RequestParser parser(
-        RequestLimits{.bulk_bytes_max = uint64_t{1} << 31, .request_bytes_max = uint32_t{1} << 31});
-    ParseState state;
-    ParsedRequest parsed;
-    if (parser.Parse(&state, wire, &parsed) != ParseStatus::kRequest) {
-      return Refuse(nullptr, "-ERR weir: a plugin made an empty request of this one", input);
-    }
-    parsed.rewritten = true;
-    Input onward{
-        .chunk = nullptr, .parsed = parsed, .reply_marks = walk->reply_marks, .kept = &walk->kept};
-    if (session_.lanes_ != nullptr && !session_.lanes_->named) {
-      ChooseLane(parsed, /*large=*/false);
-    }
-    const UpstreamSnapshot& now = worker_.UpstreamAt(session_.upstream_).snapshot();
-    if (Perform(MakePlan(*now.routing, *now.topology, parsed), onward)) {
-      BackdateHeld(*walk, last_before);
-      return true;
-    }
+    done = Perform(MakePlan(*known.routing, *known.topology, input.parsed), onward);
+  }
+  if (done) {
+    BackdateHeld(*walk, last_before);
+    return true;
   }
   kept_walk = std::make_unique<ChainWalk>(std::move(through));
   return false;
@@ -157,9 +168,43 @@ void Dispatcher::BackdateHeld(const ChainWalk& walk, const Request* last_before)
   request->received_ns = walk.held_ns;
 }
 
+// What plugins have made of a request goes on in its place.
+bool Dispatcher::PerformReplaced(ChainWalk* walk, const Input& input) {
+  MadeRequest rewritten;
+  MadeRequest script;
+  if (walk->rewrite.has_value()) {
+    if (!rewritten.Make(*walk->rewrite)) {
+      return Refuse(nullptr, "-ERR weir: a plugin made an empty request of this one", input);
+    }
+    // A script goes where what it stands for would.
+    if (session_.lanes_ != nullptr && !session_.lanes_->named) {
+      ChooseLane(rewritten.parsed, /*large=*/false);
+    }
+  }
+  if (walk->script.has_value() && (walk->changed_again || !script.Make(walk->script->args))) {
+    return Refuse(nullptr, "-ERR weir: two plugins change this request in ways that cannot be one",
+                  input);
+  }
+  const bool as_script = walk->script.has_value();
+  Input onward{.chunk = nullptr,
+               .parsed = as_script ? script.parsed : rewritten.parsed,
+               .reply_marks = walk->reply_marks,
+               .kept = &walk->kept,
+               .script_text = as_script ? walk->script->text : std::string_view()};
+  const UpstreamSnapshot& now = worker_.UpstreamAt(session_.upstream_).snapshot();
+  return Perform(MakePlan(*now.routing, *now.topology, onward.parsed), onward);
+}
+
 // False: the answers on their way must first tell whether the client is in a transaction.
 bool Dispatcher::AnswerForPlugin(const CommandEntry* entry, std::string_view reply,
                                  const Input& input) {
+  if (session_.multi() != nullptr && reply.starts_with('-')) [[unlikely]] {
+    // There is no node yet that could refuse something, as there must be (see below).
+    const UpstreamSnapshot& known = worker_.UpstreamAt(session_.upstream_).snapshot();
+    if (session_.routes_ != nullptr && !SettleRoutes()) return false;
+    const Plan plan = MakePlan(*known.routing, *known.topology, input.parsed);
+    if (const std::optional<bool> done = BeginDeferred(plan, input)) return *done;
+  }
   if (session_.own_link_ != nullptr && reply.starts_with('-')) [[unlikely]] {
     // With Redis an error makes EXEC fail, so the node must refuse something, too.
     const Pin& pin = session_.pinned_->state;

@@ -218,20 +218,23 @@ bool Dispatcher::SendOn(Link* link, const Plan& plan, const Input& input) {
   } else {
     Request* request = session_.Push(plan.entry);
     request->silent = silent;
-    request->use = silent ? ReplyUse::kSwallow : ReplyUse::kForward;
+    const bool as_script = !input.script_text.empty();
+    // What a script answers, weir has to look at.
+    request->use = silent && !as_script ? ReplyUse::kSwallow : ReplyUse::kForward;
     request->retryable = plan.entry != nullptr && plan.entry->is_readonly && !link->own();
     request->deadline_ms = worker_.DeadlineMs(session_.upstream_, plan.entry);
     if (link->own()) NoteOwnRequest(plan, input, request);
     if (plan.entry != nullptr && plan.entry->script != ScriptUse::kNone) {
       NoteScript(plan, input, request);
     }
-    if (input.reply_marks != 0 || counts || input.keeps()) {
+    if (input.reply_marks != 0 || counts || input.keeps() || as_script) {
       if (request->extra == nullptr) request->extra = std::make_unique<RequestTask>();
       auto* task = static_cast<RequestTask*>(request->extra.get());
       task->reply_marks = input.reply_marks;
       if (counts) CorrectCount(plan, input, task);
       if (input.keeps()) task->kept = std::move(*input.kept);
       if (input.reply_marks != 0 || counts) request->collect = true;
+      if (as_script) StandIn(input, *link, request, task);
     }
     if (session_.routes_ != nullptr) [[unlikely]] {
       request->slot = plan.slot;
@@ -243,6 +246,7 @@ bool Dispatcher::SendOn(Link* link, const Plan& plan, const Input& input) {
         return true;
       }
       context.stats.requests_failed_down.Add();
+      if (as_script) session_.ClearPause(Pause::kAsk);
       request->collect = false;
       session_.AnswerAt(request, Concat(link->RefusalLine(), "\r\n"));
       return true;

@@ -24,6 +24,12 @@ struct PartsTask;
 struct RequestTask;
 struct RouteChoice;
 
+// A script that is sent in place of a request: see RequestView::SendScript.
+struct ScriptCall {
+  std::vector<std::string> args;
+  std::string_view text;
+};
+
 // How far a request has come on its way through the plugins, while it waits at the front of its
 // session's input: it is parsed again when it can go on, but no plugin sees it twice.
 struct ChainWalk {
@@ -33,6 +39,8 @@ struct ChainWalk {
   std::vector<std::unique_ptr<RequestView::Kept>> kept;
   std::optional<std::string> answer;                // what a plugin answered
   std::optional<std::vector<std::string>> rewrite;  // what a plugin made of its arguments
+  std::optional<ScriptCall> script;                 // what a plugin sends in its place
+  bool changed_again = false;                       // rewritten after that, which cannot be
   std::unique_ptr<HostTimer> deadline;              // of a hold
   uint64_t ticket = 0;                              // of a hold; 0: not held
   uint64_t held_ns = 0;                             // since when it was first held; 0: never
@@ -81,6 +89,7 @@ class Dispatcher {
     uint64_t tail_bytes_min = 0;  // how many bytes of a large one are known to follow
     // What plugins keep until the request is done; taken if it goes to a node.
     std::vector<std::unique_ptr<RequestView::Kept>>* kept = nullptr;
+    std::string_view script_text = {};  // of a request that a plugin has made a script of
 
     bool keeps() const { return kept != nullptr && !kept->empty(); }
   };
@@ -109,6 +118,9 @@ class Dispatcher {
   bool MayUse(Link* link);
   bool WalkChain(const Input& input);
   void BackdateHeld(const ChainWalk& walk, const Request* last_before);
+  bool PerformReplaced(ChainWalk* walk, const Input& input);
+  // stand_in.cc
+  void StandIn(const Input& input, const Link& link, Request* request, RequestTask* task);
   // run.cc
   static bool NameDecides(const CommandEntry* entry);
   bool NothingInterferes() const;

@@ -48,8 +48,7 @@ std::optional<bool> Dispatcher::PerformFacade(const Plan& plan, const Input& inp
   const ListenerConfig& listener =
       worker_.config().listeners[static_cast<size_t>(session_.listener_)];
   const ParsedRequest& parsed = input.parsed;
-  const bool in_transaction = session_.multi() != nullptr || session_.in_transaction();
-  if (input.tail != nullptr || in_transaction || plan.kind == PlanKind::kReject) {
+  if (input.tail != nullptr || session_.in_transaction() || plan.kind == PlanKind::kReject) {
     return std::nullopt;
   }
   const int version = session_.conversation_.protocol_version;

@@ -3,6 +3,7 @@
 #include <optional>
 #include <utility>
 
+#include "plugins/idem_command.h"
 #include "proxy/client/command_docs.h"
 #include "proxy/client/local_call.h"
 #include "resp/reply_elements.h"
@@ -193,10 +194,14 @@ LocalOutcome KeysOfPlugin(const LocalCall& call, const CommandSpec& spec, uint32
 
 // COMMAND GETKEYS and GETKEYSANDFLAGS.
 LocalOutcome AnswerGetkeys(const LocalCall& call) {
-  // Of WEIR.ON, the keys are those of the command within.
-  const bool on = EqualsIgnoreCase(call.arg(2), OwnCommands().back()->name);
-  const uint32_t from = on ? 4 : 2;
+  // Of WEIR.ON and WEIR.IDEM, the keys are those of the command within.
+  const bool named = EqualsIgnoreCase(call.arg(2), OwnCommands().back()->name);
+  uint32_t from = named ? 4 : 2;
   if (call.argc() <= from) return SayError(RedisError::kCommandArgCount);
+  const bool once = IsIdemCommand(call.arg(from)) && FindAdded(call, call.arg(from)) != nullptr;
+  if (once) from += IdemOwnArgs(ArgList(call.request).Tail(from));
+  if (call.argc() <= from) return SayError(RedisError::kCommandArgCount);
+  const bool on = named || once;
   for (const CommandSpec* spec : call.context.plugin_commands) {
     if (EqualsIgnoreCase(spec->name, call.arg(from))) return KeysOfPlugin(call, *spec, from);
   }

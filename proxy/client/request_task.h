@@ -29,6 +29,9 @@ struct RequestTask final : RequestExtra {
   std::vector<Pinned::ScriptChange> script_changes;  // of EXEC: come true with it
   std::string collected;
   std::string shown_words;  // for MONITOR, once the answer has decided on the db
+  // Of a script in place of a request: its text, and what was said of it when its connection broke.
+  std::string_view script_text;
+  std::string unknown_line;
 
   bool Collect(std::string_view bytes) {
     if (collected.size() + bytes.size() > kCollectBytesMax) return false;

@@ -102,7 +102,8 @@ void Session::JoinRoute(Request& request, Link* link) {
   request.away = request.slot >= 0 && worker_->UpstreamAt(upstream_).reads_elsewhere() &&
                  map.PrimaryOf(static_cast<uint16_t>(request.slot)) != link->key().node;
   if (request.away) ++routes_->away;
-  if (request.entry != nullptr && request.entry->is_write) routes_->last_write = link->key().node;
+  const bool writes = request.repeatable || (request.entry != nullptr && request.entry->is_write);
+  if (writes) routes_->last_write = link->key().node;
 }
 
 void Session::LeaveRoute(Request& request) {
@@ -311,6 +312,7 @@ bool Session::SendDetour(Detour& detour) {
       node == kNoNode ? nullptr : GroupAt(node)->Shared(conversation_.id, RunsScript(*request));
   if (link != nullptr && (!detour.asking || SendAsking(context, link))) {
     MakeUnsent(request);
+    TakeBack(request);
     request->deadline_ms = worker_->DeadlineMs(upstream_, request->entry);
     const Slice wire = request->wire.Share();
     if (link->Send(request, wire.chunk(), wire.view())) {
@@ -386,14 +388,7 @@ void Session::GiveUp(Detour& detour) {
     DetachBranch(*request);
     return SettleFanned(whole, /*in_part=*/false);
   }
-  const std::string reply = Concat(detour.line, "\r\n");
-  if (!request->collect) return AnswerAt(request, reply);
-  auto& task = static_cast<RequestTask&>(*request->extra);
-  NoteError(*request, reply, 1);
-  task.collected = reply;
-  task.ask.permits = nullptr;
-  FinishCollected(*request);
-  Finish(*request);
+  AnswerUnsent(request, Concat(detour.line, "\r\n"));
 }
 
 }  // namespace weir

@@ -78,18 +78,24 @@ bool Session::SendScriptAgain(Request& request) {
   request.keeps_wire = false;
   if (parser.Parse(&state, before.view(), &parsed) != ParseStatus::kRequest) return false;
   if (parsed.argc < 3) return false;
-  const std::shared_ptr<const std::string> text = worker_->ScriptsOf(upstream_).Find(parsed.arg(1));
-  if (text == nullptr) return false;
+  std::shared_ptr<const std::string> known;
+  std::string_view text;
+  if (request.extra != nullptr) text = static_cast<RequestTask&>(*request.extra).script_text;
+  if (text.empty()) {
+    known = worker_->ScriptsOf(upstream_).Find(parsed.arg(1));
+    if (known == nullptr) return false;
+    text = *known;
+  }
   std::vector<std::string_view> args;
   for (uint32_t i = 0; i < parsed.argc; ++i) args.push_back(parsed.arg(i));
   args[0] = request.entry->is_readonly ? "EVAL_RO" : "EVAL";
-  args[1] = *text;
+  args[1] = text;
   std::string wire;
   AppendRequest(&wire, args);
   request.wire = Slice::Copy(worker_->context().chunks, wire);
   request.sent_as_text = true;
+  request.keeps_wire = request.routed || request.repeatable;
   if (request.routed) {
-    request.keeps_wire = true;
     --on_links_;
     LeaveRoute(request);
     AddDetour({.request = &request, .line = "-NOSCRIPT No matching script. Please use EVAL."});
@@ -110,15 +116,20 @@ void Session::Resend(Request* request) {
   request->deadline_ms = worker_->DeadlineMs(upstream_, request->entry);
   const bool own = own_link_ != nullptr && flow_ == own_link_;
   Link* link = own ? own_link_ : group_->Shared(conversation_.id, /*for_script=*/true);
-  const Slice wire = std::move(request->wire);
+  const Slice wire = request->wire.Share();
+  TakeBack(request);
   if (link != nullptr && link->Send(request, wire.chunk(), wire.view())) {
     flow_ = link;
-    worker_->context().stats.scripts_sent_again.Add();
+    if (request->sent_as_text) worker_->context().stats.scripts_sent_again.Add();
     return;
   }
   --on_links_;
-  request->link = nullptr;
-  AnswerAt(request, "-NOSCRIPT No matching script. Please use EVAL.\r\n");
+  if (!request->repeatable) {
+    return AnswerUnsent(request, "-NOSCRIPT No matching script. Please use EVAL.\r\n");
+  }
+  AnswerUnsent(request, (link == nullptr ? worker_->TooManyLinksLine(upstream_)
+                                         : std::string(link->RefusalLine())) +
+                            "\r\n");
 }
 
 }  // namespace weir

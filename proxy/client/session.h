@@ -171,7 +171,7 @@ class Session final : public StreamOwner, public RequestOwner, public SessionVie
   int db() const override { return conversation_.db; }
   int protocol_version() const override { return conversation_.protocol_version; }
   bool in_transaction() const override {
-    return own_link_ != nullptr && pinned_->state.expected().transaction;
+    return multi() != nullptr || (own_link_ != nullptr && pinned_->state.expected().transaction);
   }
   uint64_t& word(size_t slot) override { return extras_->words[slot]; }
 
@@ -244,6 +244,10 @@ class Session final : public StreamOwner, public RequestOwner, public SessionVie
   void CountKeys(const Request& request);
 
   bool SendScriptAgain(Request& request);
+  // stand_in.cc
+  bool Repeat(Request& request, std::string_view line);
+  void TakeBack(Request* request);
+  void AnswerUnsent(Request* request, const std::string& reply);
   void CheckOutput(Link* of_reply);
   void CloseForOutput();
   void HoldBytes(size_t more);

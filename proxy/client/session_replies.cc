@@ -163,6 +163,7 @@ void Session::OnReply(Request& request, Chunk* chunk, std::string_view bytes, ui
 
 void Session::OnFailed(Request& request, uint32_t n, bool last, std::string_view line) {
   const InLane in(this, request.upstream);
+  if (request.repeatable && Repeat(request, line)) return;
   if (request.is_part()) {
     --on_links_;
     if (request.routed) LeaveRoute(request);
@@ -227,6 +228,11 @@ bool Session::FinishCollected(Request& request) {
   }
   if (task.too_large) task.collected = "-ERR weir: the reply is too large to be looked at\r\n";
   std::string reply = std::move(task.collected);
+  if (!task.unknown_line.empty() && reply.starts_with('-')) {
+    // Nothing that is said now tells what became of it then.
+    reply = task.unknown_line + "\r\n";
+    worker_->context().stats.requests_unknown.Add();
+  }
   if (task.ask.finish != nullptr) {
     const size_t name_bytes = conversation_.NameBytes();
     reply = task.ask.finish(conversation_, reply);

@@ -139,6 +139,11 @@ class FakeRequest final : public RequestView {
     views_.assign(rewritten_.begin(), rewritten_.end());
     args_ = ArgList(absl::MakeConstSpan(views_));
   }
+  bool is_whole() const override { return whole; }
+  void SendScript(std::vector<std::string> args, std::string_view text) override {
+    script = std::move(args);
+    script_text = text;
+  }
   Hold MakeHold(uint64_t timeout_ms) override {
     hold_timeout_ms = timeout_ms;
     return {&holds_, ++tickets};
@@ -148,6 +153,9 @@ class FakeRequest final : public RequestView {
   std::vector<std::unique_ptr<Kept>> kept;
   uint64_t hold_timeout_ms = 0;
   uint64_t tickets = 0;
+  bool whole = true;
+  std::vector<std::string> script;
+  std::string_view script_text;
 
  private:
   FakeHoldTarget& holds_;

@@ -43,6 +43,35 @@ TEST(PluginTables, AreReadAndWrittenOut) {
   EXPECT_EQ(FormatConfig(*again), written);
 }
 
+TEST(PluginTables, ErrorsOfIdempotencyNameTheirPlace) {
+  const std::string good = R"([plugin.idempotency]
+enabled = true
+ttl_ms = 1000
+[[plugin.idempotency.rule]]
+name = "pay"
+token = "arg(-1)"
+strip = true
+[[plugin.idempotency.rule]]
+name = "key"
+token = "key"
+)";
+  EXPECT_EQ(Errors(good, "strip = true", "strip = false"), "none");
+  EXPECT_THAT(Errors(good, "arg(-1)", "arg(0)"),
+              HasSubstr("f.toml:6:9: [[plugin.idempotency.rule]] token: expected arg(N), key"));
+  EXPECT_THAT(Errors(good, "arg(-1)", "key"),
+              HasSubstr("f.toml:7:9: [[plugin.idempotency.rule]] strip: expected a token"));
+  EXPECT_THAT(Errors(good, "strip = true", "strip = true\naction = \"shadow\""),
+              HasSubstr("f.toml:7:9: [[plugin.idempotency.rule]] strip: expected action"));
+  EXPECT_THAT(Errors(good, "token = \"key\"", ""),
+              HasSubstr("f.toml:8:1: [[plugin.idempotency.rule]] token: expected where it stands"));
+  EXPECT_THAT(Errors(good, "name = \"key\"", "name = \"pay\""),
+              HasSubstr("f.toml:8:1: [[plugin.idempotency.rule]] name: there are two called"));
+  EXPECT_THAT(Errors(good, "ttl_ms = 1000", "ttl_ms = 604800001"),
+              HasSubstr("f.toml:3:10: [plugin.idempotency] ttl_ms: expected at most ttl_ms_max"));
+  EXPECT_THAT(Errors(good, "ttl_ms = 1000", "reply_bytes_max = 1"),
+              HasSubstr("reply_bytes_max: expected an integer from 64 to"));
+}
+
 TEST(PluginTables, ErrorsNameTheirPlace) {
   const std::string good(kGood);
   EXPECT_EQ(Errors(good, "commands = ", "comands = "),
