@@ -136,6 +136,20 @@ struct LogConfig {
   std::string target = "stderr";  // or the path of a file, which is appended to
 };
 
+// [slowlog]: what WEIR SLOWLOG keeps.
+struct SlowlogConfig {
+  int64_t log_slower_than_us = -1;  // negative: off
+  int64_t max_len = 128;
+  bool off() const { return log_slower_than_us < 0; }
+};
+
+// [hotkeys]: what WEIR HOTKEYS and WEIR BIGKEYS count.
+struct HotkeysConfig {
+  int64_t tracked_max = 0;  // counters of one worker; 0: off
+  int64_t window_s = 60;
+  bool off() const { return tracked_max == 0; }
+};
+
 struct Config {
   int64_t workers = 0;  // threads that serve clients; 0: one for each core
   int64_t drain_timeout_ms = 10000;
@@ -148,6 +162,8 @@ struct Config {
   LimitsConfig limits;
   AdminConfig admin;
   LogConfig log;
+  SlowlogConfig slowlog;
+  HotkeysConfig hotkeys;
   std::vector<PluginConfig> plugins;  // one for each plugin known, in the order of their schemas
 
   // The upstream of that name, or nullptr. Valid while `upstreams` is not changed.

@@ -267,6 +267,26 @@ constexpr ConfigKey kLog[] = {
      0, nullptr, CheckLogTarget},
 };
 
+constexpr ConfigKey kSlowlog[] = {
+    {"log_slower_than_us", FieldOf<&SlowlogConfig::log_slower_than_us>(),
+     "How long a request takes that WEIR SLOWLOG is to show, from weir having read it to its "
+     "reply; "
+     "-1 is off, 0 shows all.",
+     -1, kHourMs * 1000},
+    {"max_len", FieldOf<&SlowlogConfig::max_len>(),
+     "How many of them are kept, at most so many for each worker.", 1, 100000},
+};
+
+constexpr ConfigKey kHotkeys[] = {
+    {"tracked_max", FieldOf<&HotkeysConfig::tracked_max>(),
+     "How many keys each worker keeps a counter for, in about 1.5 kB each; 0 is off. Of N "
+     "requests, a "
+     "key's number is at most N / tracked_max too high.",
+     0, 1000000},
+    {"window_s", FieldOf<&HotkeysConfig::window_s>(),
+     "What is told is of the last window_s to twice that.", 1, 86400},
+};
+
 const Config kTopDefaults;
 const ListenerConfig kListenerDefaults;
 const UpstreamConfig kUpstreamDefaults;
@@ -294,6 +314,10 @@ const ConfigSection kSections[] = {
      &kTopDefaults.admin},
     {"log", "[log]", "What weir says about itself.", ConfigSectionKind::kTable, kLog,
      &kTopDefaults.log},
+    {"slowlog", "[slowlog]", "The requests that took long: WEIR SLOWLOG.",
+     ConfigSectionKind::kTable, kSlowlog, &kTopDefaults.slowlog},
+    {"hotkeys", "[hotkeys]", "Which keys are used most: WEIR HOTKEYS and WEIR BIGKEYS.",
+     ConfigSectionKind::kTable, kHotkeys, &kTopDefaults.hotkeys},
 };
 
 }  // namespace

@@ -10,10 +10,12 @@
 #include <thread>
 
 #include "plugins/text.h"
+#include "proxy/key_stats.h"
 #include "proxy/listener.h"
 #include "proxy/log.h"
 #include "proxy/process_metrics.h"
 #include "proxy/service.h"
+#include "proxy/slow_log.h"
 #include "resp/errors.h"
 #include "routing/slot.h"
 
@@ -116,6 +118,16 @@ absl::Status Server::Prepare() {
   }
   for (const std::string& pattern : policy_.Unmatched(routing->commands())) {
     Log(LogLevel::kWarning, "pattern matches no command", {{"pattern", pattern}});
+  }
+  if (const SlowlogConfig& slowlog = config_.slowlog; !slowlog.off()) {
+    slow_log_ = std::make_shared<SlowLog>(static_cast<uint64_t>(slowlog.log_slower_than_us) * 1000,
+                                          static_cast<size_t>(slowlog.max_len), worker_count_);
+    AddMetrics(slow_log_);
+  }
+  if (const HotkeysConfig& hotkeys = config_.hotkeys; !hotkeys.off()) {
+    key_stats_ =
+        std::make_unique<KeyStats>(static_cast<size_t>(hotkeys.tracked_max),
+                                   static_cast<uint64_t>(hotkeys.window_s) * 1000, worker_count_);
   }
   for (size_t i = 0; i < worker_count_; ++i) {
     workers_.push_back(std::make_unique<Worker>(this, static_cast<int>(i), snapshots));

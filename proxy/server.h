@@ -72,6 +72,8 @@ class Server final : public AdminSource {
   // A worker has reason to think that another node serves a slot than it knew.
   void RefreshTopology(size_t upstream);
   void AddMetrics(std::shared_ptr<const MetricsSource> source);
+  SlowLog* slow_log() { return slow_log_.get(); }     // null: it is off
+  KeyStats* key_stats() { return key_stats_.get(); }  // likewise
   // See Host::Share; on the control thread, before the workers run.
   std::shared_ptr<void> Share(std::string_view name,
                               const std::function<std::shared_ptr<void>()>& make);
@@ -112,6 +114,8 @@ class Server final : public AdminSource {
   NodeStates nodes_;
   std::vector<std::unique_ptr<SubscriptionCounts>> counts_;           // one for each upstream
   std::map<std::string, std::shared_ptr<void>, std::less<>> shares_;  // by plugins' names for them
+  std::shared_ptr<SlowLog> slow_log_;                                 // shared with scrapes
+  std::unique_ptr<KeyStats> key_stats_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::vector<std::unique_ptr<Discovery>> discoveries_;

@@ -36,6 +36,11 @@ Worker::Worker(Server* server, int index,
       memory_bytes_max_(static_cast<size_t>(config_.limits.memory_bytes_max) /
                         static_cast<size_t>(server->worker_count())),
       parser_(LimitsOf(config_.limits)),
+      slow_log_(server->slow_log()),
+      key_stats_(server->key_stats()),
+      asked_parser_(slow_log_ == nullptr && key_stats_ == nullptr
+                        ? nullptr
+                        : std::make_unique<RequestParser>(LimitsOf(config_.limits))),
       subscribers_(&loop_.context(),
                    static_cast<size_t>(config_.limits.subscriber_output_buffer_bytes_max)),
       calls_(&loop_.context(),

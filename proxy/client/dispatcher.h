@@ -35,6 +35,7 @@ struct ChainWalk {
   std::optional<std::vector<std::string>> rewrite;  // what a plugin made of its arguments
   std::unique_ptr<HostTimer> deadline;              // of a hold
   uint64_t ticket = 0;                              // of a hold; 0: not held
+  uint64_t held_ns = 0;                             // since when it was first held; 0: never
 };
 
 class Dispatcher {
@@ -107,6 +108,7 @@ class Dispatcher {
   // False, with a pause set, if the request cannot go to this link yet.
   bool MayUse(Link* link);
   bool WalkChain(const Input& input);
+  void BackdateHeld(const ChainWalk& walk, const Request* last_before);
   // run.cc
   static bool NameDecides(const CommandEntry* entry);
   bool NothingInterferes() const;
