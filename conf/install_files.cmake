@@ -1,4 +1,5 @@
-# Installs configuration, man page and systemd unit below CMAKE_INSTALL_PREFIX (and DESTDIR).
+# Installs configuration, man page, systemd unit, dashboard and alert rules below
+# CMAKE_INSTALL_PREFIX (and DESTDIR).
 #
 # Configuration lies in PREFIX/etc, but in /etc when the prefix is /usr; the unit says the paths
 # that were chosen.
@@ -20,6 +21,9 @@ file(CHMOD "$ENV{DESTDIR}${unit_file}" FILE_PERMISSIONS OWNER_READ OWNER_WRITE G
 list(APPEND CMAKE_INSTALL_MANIFEST_FILES "${unit_file}")
 
 file(INSTALL "${WEIR_SOURCE_DIR}/conf/weir.1" DESTINATION "${prefix}/share/man/man1")
+
+file(INSTALL "${WEIR_SOURCE_DIR}/conf/grafana" "${WEIR_SOURCE_DIR}/conf/prometheus"
+     DESTINATION "${prefix}/share/weir")
 
 # A configuration that is already there is its owner's.
 if(EXISTS "$ENV{DESTDIR}${etc}/weir/weir.toml")

@@ -40,7 +40,10 @@ class MetricsPlugin final : public Plugin {
     command.total.Record(done.total_ns, done.count);
     // The two times are cut at turns of the loop, so the part may exceed the whole by a little.
     const bool asked_node = done.upstream_ns > 0;
-    if (asked_node) command.upstream.Record(done.upstream_ns, done.count);
+    if (asked_node) {
+      command.queue.Record(done.queue_ns, done.count);
+      command.upstream.Record(done.upstream_ns, done.count);
+    }
     command.own.Record(done.total_ns > done.upstream_ns ? done.total_ns - done.upstream_ns : 0,
                        done.count);
   }

@@ -65,9 +65,10 @@ struct CommandCounters {
   Counter requests;
   Counter request_bytes;
   Counter reply_bytes;
-  Histogram total;     // from read to the reply's last byte
-  Histogram upstream;  // of that, at the node; only of requests that went there
-  Histogram own;       // the rest
+  Histogram total;  // from read to the reply's last byte
+  Histogram queue;  // of that, until it was written to its node; only of requests that went there
+  Histogram upstream;                           // of that, at the node; likewise
+  Histogram own;                                // without that at the node
   std::atomic<ErrorCounters*> errors{nullptr};  // by number of the code; from the first error on
   CommandCounters* next = nullptr;
 };

@@ -14,6 +14,9 @@ constexpr Metric kReplyBytes = {"weir_reply_bytes_total", MetricType::kCounter,
                                 "Bytes of replies."};
 constexpr Metric kTotal = {"weir_request_duration_seconds", MetricType::kHistogram,
                            "From a request read to the last byte of its reply."};
+constexpr Metric kQueue = {"weir_queue_duration_seconds", MetricType::kHistogram,
+                           "Of weir_proxy_duration_seconds, until a request was written to its "
+                           "node: behind others, or held."};
 constexpr Metric kUpstream = {"weir_upstream_duration_seconds", MetricType::kHistogram,
                               "From a request written to its node to its reply read."};
 constexpr Metric kOwn = {"weir_proxy_duration_seconds", MetricType::kHistogram,
@@ -49,6 +52,7 @@ void MetricsCounters::CollectUpstream(const UpstreamCounters& upstream, MetricsS
     sink.Add(kRequestBytes, labels, AsDouble(command->request_bytes));
     sink.Add(kReplyBytes, labels, AsDouble(command->reply_bytes));
     sink.Add(kTotal, labels, command->total.Read());
+    sink.Add(kQueue, labels, command->queue.Read());
     sink.Add(kUpstream, labels, command->upstream.Read());
     sink.Add(kOwn, labels, command->own.Read());
     CollectErrors(upstream, *command, sink);

@@ -169,6 +169,7 @@ struct RequestsDone {
   uint64_t reply_bytes = 0;
   uint64_t total_ns = 0;     // from read to the reply's last byte, of each
   uint64_t upstream_ns = 0;  // of that: from written to the node to read from it; 0: answered here
+  uint64_t queue_ns = 0;     // of that: from read to written to the node; 0: answered here
 };
 
 class Plugin {

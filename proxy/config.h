@@ -51,12 +51,18 @@ struct UpstreamConfig {
   int64_t idle_link_timeout_ms = 300000;       // 0: idle links stay open
   int64_t batch_round_trip_max_us = 500;       // 0: requests never wait to be batched
   int64_t tcp_keepalive_s = 60;                // 0: off
+  int64_t consecutive_failures = 0;            // that eject a node; 0: none is ever ejected
+  int64_t base_ejection_time_ms = 1000;        // times the ejections in a row
+  int64_t max_ejection_time_ms = 30000;
+  int64_t slow_start_window_ms = 10000;  // in which a node's share of reads grows; 0: at once
   SubscriberLoss on_subscriber_loss = SubscriberLoss::kResubscribe;
   std::string sentinel_user;      // "": the sentinels' default user
   std::string sentinel_password;  // "": none; may be secret: never log it
   // Of several nodes:
-  std::string hash_tag = "{}";  // of sharded servers: two characters, or "" for none
+  std::string hash_tag = "{}";     // of sharded servers: two characters, or "" for none
+  bool discover_replicas = false;  // of redis://: not only the servers that the URL names
   ReadFrom read_from = ReadFrom::kPrimary;
+  int64_t max_lag_ms = 0;              // of replicas that are read from; 0: any
   int64_t read_your_writes_ms = 1000;  // 0: off
   std::string availability_zone;       // weir's own
   int64_t redirects_max = 16;          // times that one request is sent again, for whatever reason
@@ -130,6 +136,20 @@ struct LogConfig {
   std::string target = "stderr";  // or the path of a file, which is appended to
 };
 
+// [slowlog]: what WEIR SLOWLOG keeps.
+struct SlowlogConfig {
+  int64_t log_slower_than_us = -1;  // negative: off
+  int64_t max_len = 128;
+  bool off() const { return log_slower_than_us < 0; }
+};
+
+// [hotkeys]: what WEIR HOTKEYS and WEIR BIGKEYS count.
+struct HotkeysConfig {
+  int64_t tracked_max = 0;  // counters of one worker; 0: off
+  int64_t window_s = 60;
+  bool off() const { return tracked_max == 0; }
+};
+
 struct Config {
   int64_t workers = 0;  // threads that serve clients; 0: one for each core
   int64_t drain_timeout_ms = 10000;
@@ -142,6 +162,8 @@ struct Config {
   LimitsConfig limits;
   AdminConfig admin;
   LogConfig log;
+  SlowlogConfig slowlog;
+  HotkeysConfig hotkeys;
   std::vector<PluginConfig> plugins;  // one for each plugin known, in the order of their schemas
 
   // The upstream of that name, or nullptr. Valid while `upstreams` is not changed.

@@ -30,14 +30,16 @@ class ConfigReader {
       : plugins_(plugins), errors_(errors) {}
 
   Config Read(const ConfigNode& root) {
-    ReadTable(
-        root, "", FindConfigSection("").keys,
-        {"listener", "upstream", "route", "auth", "commands", "limits", "admin", "log", "plugin"},
-        &config_, errors_);
+    ReadTable(root, "", FindConfigSection("").keys,
+              {"listener", "upstream", "route", "auth", "commands", "limits", "admin", "log",
+               "slowlog", "hotkeys", "plugin"},
+              &config_, errors_);
     ReadSection(root, "commands", {}, &config_.commands);
     ReadSection(root, "limits", {}, &config_.limits);
     ReadSection(root, "admin", {}, &config_.admin);
     ReadSection(root, "log", {}, &config_.log);
+    ReadSection(root, "slowlog", {}, &config_.slowlog);
+    ReadSection(root, "hotkeys", {}, &config_.hotkeys);
     ReadUpstreams(root);
     ReadListeners(root);
     ReadRoutes(root);

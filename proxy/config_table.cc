@@ -98,6 +98,21 @@ constexpr ConfigKey kUpstream[] = {
      0, 1000000},
     {"tcp_keepalive_s", FieldOf<&UpstreamConfig::tcp_keepalive_s>(),
      "Idle time before TCP probes whether the peer still is there; 0 is never.", 0, 86400},
+    {"consecutive_failures", FieldOf<&UpstreamConfig::consecutive_failures>(),
+     "So many requests in a row without an answer in time, or whose connection broke, eject a "
+     "node: "
+     "it is sent nothing for a while; 0 never ejects.",
+     0, 1000},
+    {"base_ejection_time_ms", FieldOf<&UpstreamConfig::base_ejection_time_ms>(),
+     "How long an ejection lasts, times the number of ejections in a row; then weir tries the node "
+     "itself.",
+     1, kHourMs},
+    {"max_ejection_time_ms", FieldOf<&UpstreamConfig::max_ejection_time_ms>(),
+     "The longest that an ejection lasts.", 1, kHourMs},
+    {"slow_start_window_ms", FieldOf<&UpstreamConfig::slow_start_window_ms>(),
+     "With consecutive_failures and read_from: how long it takes until a node that comes back has "
+     "all of its share of the reads again; 0 is at once.",
+     0, kHourMs},
     {"on_subscriber_loss", FieldOf<&UpstreamConfig::on_subscriber_loss>(),
      "When the connection breaks on which weir subscribes: subscribe again and count the gap, or "
      "close the clients.",
@@ -106,10 +121,17 @@ constexpr ConfigKey kUpstream[] = {
      "Of sharded servers: what stands between these two characters in a key places it; \"\" is the "
      "whole key always.",
      0, 0, nullptr, CheckHashTag},
+    {"discover_replicas", FieldOf<&UpstreamConfig::discover_replicas>(),
+     "Of redis://: replicas of the primary that the URL does not name are found by its ROLE, and "
+     "followed."},
     {"read_from", FieldOf<&UpstreamConfig::read_from>(),
      "Of several nodes: where reads go. \"nearest\" is by round trip, \"zone\" by "
      "availability_zone.",
      0, 0, "primary|replica|prefer-replica|any|nearest|zone"},
+    {"max_lag_ms", FieldOf<&UpstreamConfig::max_lag_ms>(),
+     "With read_from: a replica that is further behind its primary, or of which that is not known, "
+     "is not read from; 0 lets any lag do.",
+     0, kHourMs},
     {"read_your_writes_ms", FieldOf<&UpstreamConfig::read_your_writes_ms>(),
      "With read_from: for how long after a client has written its reads go to the primary; 0 is "
      "not at all.",
@@ -135,7 +157,8 @@ constexpr ConfigKey kUpstream[] = {
      "something is wrong; 0 is only then.",
      0, kDayMs},
     {"address_map", FieldOf<&UpstreamConfig::address_map>(),
-     "Of a cluster or sentinels: where weir finds what nodes call by another address, behind NAT "
+     "Of a cluster, of sentinels, with discover_replicas: where weir finds what nodes call by "
+     "another address, behind NAT "
      "for example: "
      "\"10.0.0.1:6379=192.0.2.1:7000\", or a host alone for all its ports.",
      0, 0, nullptr, CheckAddressMapping},
@@ -244,6 +267,26 @@ constexpr ConfigKey kLog[] = {
      0, nullptr, CheckLogTarget},
 };
 
+constexpr ConfigKey kSlowlog[] = {
+    {"log_slower_than_us", FieldOf<&SlowlogConfig::log_slower_than_us>(),
+     "How long a request takes that WEIR SLOWLOG is to show, from weir having read it to its "
+     "reply; "
+     "-1 is off, 0 shows all.",
+     -1, kHourMs * 1000},
+    {"max_len", FieldOf<&SlowlogConfig::max_len>(),
+     "How many of them are kept, at most so many for each worker.", 1, 100000},
+};
+
+constexpr ConfigKey kHotkeys[] = {
+    {"tracked_max", FieldOf<&HotkeysConfig::tracked_max>(),
+     "How many keys each worker keeps a counter for, in about 1.5 kB each; 0 is off. Of N "
+     "requests, a "
+     "key's number is at most N / tracked_max too high.",
+     0, 1000000},
+    {"window_s", FieldOf<&HotkeysConfig::window_s>(),
+     "What is told is of the last window_s to twice that.", 1, 86400},
+};
+
 const Config kTopDefaults;
 const ListenerConfig kListenerDefaults;
 const UpstreamConfig kUpstreamDefaults;
@@ -271,6 +314,10 @@ const ConfigSection kSections[] = {
      &kTopDefaults.admin},
     {"log", "[log]", "What weir says about itself.", ConfigSectionKind::kTable, kLog,
      &kTopDefaults.log},
+    {"slowlog", "[slowlog]", "The requests that took long: WEIR SLOWLOG.",
+     ConfigSectionKind::kTable, kSlowlog, &kTopDefaults.slowlog},
+    {"hotkeys", "[hotkeys]", "Which keys are used most: WEIR HOTKEYS and WEIR BIGKEYS.",
+     ConfigSectionKind::kTable, kHotkeys, &kTopDefaults.hotkeys},
 };
 
 }  // namespace

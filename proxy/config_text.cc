@@ -126,6 +126,8 @@ std::string FormatConfig(const Config& config) {
   out += FormatSection("limits", "[limits]", &config.limits);
   out += FormatSection("admin", "[admin]", &config.admin);
   out += FormatSection("log", "[log]", &config.log);
+  out += FormatSection("slowlog", "[slowlog]", &config.slowlog);
+  out += FormatSection("hotkeys", "[hotkeys]", &config.hotkeys);
   for (const PluginConfig& plugin : config.plugins) out += FormatPlugin(plugin);
   return out;
 }

@@ -9,13 +9,27 @@ namespace weir {
 bool NodeStates::Report(const std::string& upstream, const std::string& node, bool up,
                         const std::string& cause) {
   const std::lock_guard lock(mutex_);
-  const auto [found, is_new] =
-      states_.try_emplace({upstream, node}, State{upstream, node, up, cause});
+  const auto [found, is_new] = states_.try_emplace(
+      {upstream, node}, State{.upstream = upstream, .node = node, .up = up, .cause = cause});
   State& state = found->second;
   const bool changed = state.up != up;
   state.up = up;
   state.cause = up ? "" : cause;
   return is_new || changed;
+}
+
+void NodeStates::ReportEjection(const std::string& upstream, const std::string& node, bool ejected,
+                                const std::string& cause) {
+  const std::lock_guard lock(mutex_);
+  const auto found = states_.find({upstream, node});
+  if (found == states_.end()) return;  // it has left
+  State& state = found->second;
+  state.ejected_by = std::max(0, state.ejected_by + (ejected ? 1 : -1));
+  if (ejected) {
+    state.ejected_cause = cause;
+  } else if (state.ejected_by == 0) {
+    state.ejected_cause.clear();
+  }
 }
 
 void NodeStates::Forget(const std::string& upstream, const std::string& node) {

@@ -19,13 +19,19 @@ class NodeStates {
     std::string upstream;
     std::string node;  // "127.0.0.1:6379"
     bool up;
-    std::string cause;  // why it is down; "" while it is up
+    std::string cause;            // why it is down; "" while it is up
+    int ejected_by = 0;           // workers whose circuit breaker for it is open
+    std::string ejected_cause{};  // what the last of them has said
   };
 
   // Takes a worker's word on a node. True if that is news: the first word on it, or another than
   // the last. Of workers that disagree the latest is believed.
   bool Report(const std::string& upstream, const std::string& node, bool up,
               const std::string& cause);
+
+  // A worker's circuit breaker for the node has opened, or is closed again.
+  void ReportEjection(const std::string& upstream, const std::string& node, bool ejected,
+                      const std::string& cause);
 
   // Drops a node that has left its upstream.
   void Forget(const std::string& upstream, const std::string& node);

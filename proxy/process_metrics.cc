@@ -65,6 +65,8 @@ constexpr WorkerCounter kCounters[] = {
     {C("weir_requests_redirected_total",
        "Requests that a node of a cluster refused and that were sent again."),
      &WorkerStats::requests_redirected},
+    {C("weir_ejections_total", "Times that a node's circuit breaker has opened."),
+     &WorkerStats::ejections},
     {C("weir_links_busy_total", "Links set aside because a script kept them waiting."),
      &WorkerStats::links_busy},
     {C("weir_links_fenced_total", "Links set aside because of one slow reader."),
@@ -124,6 +126,8 @@ static_assert(sizeof(WorkerStats) == (std::size(kCounters) + std::size(kGauges))
               "a member of WorkerStats is missing in these tables");
 
 constexpr Metric kBuildInfo = G("weir_build_info", "1, and which weir this is.");
+constexpr Metric kUpstreamEjected =
+    G("weir_upstream_ejected", "Workers that send a node nothing: its circuit breaker is open.");
 constexpr Metric kUpstreamUp = G("weir_upstream_up", "Whether a node can be reached: 1, else 0.");
 
 constexpr std::pair<Metric, std::optional<double> ProcessUsage::*> kUsage[] = {
@@ -181,7 +185,9 @@ void ProcessMetrics::CollectWorkers(MetricsSink& sink) const {
 
 void ProcessMetrics::CollectNodes(MetricsSink& sink) const {
   for (const NodeStates::State& state : nodes_->All()) {
-    sink.Add(kUpstreamUp, {{"upstream", state.upstream}, {"node", state.node}}, state.up ? 1 : 0);
+    const std::vector<MetricLabel> labels = {{"upstream", state.upstream}, {"node", state.node}};
+    sink.Add(kUpstreamUp, labels, state.up ? 1 : 0);
+    sink.Add(kUpstreamEjected, labels, state.ejected_by);
   }
 }
 

@@ -10,10 +10,12 @@
 #include <thread>
 
 #include "plugins/text.h"
+#include "proxy/key_stats.h"
 #include "proxy/listener.h"
 #include "proxy/log.h"
 #include "proxy/process_metrics.h"
 #include "proxy/service.h"
+#include "proxy/slow_log.h"
 #include "resp/errors.h"
 #include "routing/slot.h"
 
@@ -29,21 +31,29 @@ size_t CountWorkers(int64_t configured) {
 }
 
 // What is known of an upstream before anybody has answered: where its nodes, or some of them, are.
-std::shared_ptr<const Topology> FirstTopology(const UpstreamUrl& url, std::string_view hash_tag) {
+std::shared_ptr<const Topology> FirstTopology(const UpstreamUrl& url,
+                                              const UpstreamConfig& config) {
   std::vector<Node> nodes;
   for (const UpstreamUrl::Endpoint& endpoint : url.endpoints) {
     nodes.push_back(Node{.host = endpoint.host, .port = endpoint.port});
   }
   // Sentinels serve no keys, and which of several servers is the primary is to be seen.
   if (url.kind == UpstreamKind::kSentinel) return Topology::Replicated({}, 0);
-  if (url.kind == UpstreamKind::kSingle && nodes.size() > 1) return Topology::Replicated({}, 0);
+  const bool may_have_replicas = nodes.size() > 1 || config.discover_replicas;
+  if (url.kind == UpstreamKind::kSingle && may_have_replicas) return Topology::Replicated({}, 0);
   if (url.kind == UpstreamKind::kSingle) return Topology::Single(std::move(nodes[0]));
   if (url.kind == UpstreamKind::kSharded) {
     std::vector<Ketama::Server> servers;
     for (const Node& node : nodes) servers.push_back({.name = KetamaName(node.host, node.port)});
-    return Topology::Sharded(std::move(nodes), Ketama(servers, hash_tag));
+    return Topology::Sharded(std::move(nodes), Ketama(servers, config.hash_tag));
   }
   return Topology::Cluster(std::move(nodes), std::vector<NodeIndex>(kSlotCount, kNoNode), 0);
+}
+
+// Whether it matters how far an upstream's replicas are behind.
+bool BoundsLag(const UpstreamConfig& config, const Topology& first) {
+  return config.max_lag_ms != 0 && config.read_from != ReadFrom::kPrimary && !first.is_single() &&
+         !first.is_sharded();
 }
 
 void RaiseDescriptorLimit() {
@@ -97,7 +107,10 @@ absl::Status Server::Prepare() {
     if (!url.ok()) return url.status();
     auto snapshot = std::make_shared<UpstreamSnapshot>();
     snapshot->routing = routing;
-    snapshot->topology = FirstTopology(*url, upstream.hash_tag);
+    snapshot->topology = FirstTopology(*url, upstream);
+    replica_lags_.push_back(BoundsLag(upstream, *snapshot->topology)
+                                ? std::make_shared<ReplicaLags>(upstream.name)
+                                : nullptr);
     snapshots.push_back(std::move(snapshot));
     urls_.push_back(*std::move(url));
     standstills_.emplace_back();
@@ -105,6 +118,16 @@ absl::Status Server::Prepare() {
   }
   for (const std::string& pattern : policy_.Unmatched(routing->commands())) {
     Log(LogLevel::kWarning, "pattern matches no command", {{"pattern", pattern}});
+  }
+  if (const SlowlogConfig& slowlog = config_.slowlog; !slowlog.off()) {
+    slow_log_ = std::make_shared<SlowLog>(static_cast<uint64_t>(slowlog.log_slower_than_us) * 1000,
+                                          static_cast<size_t>(slowlog.max_len), worker_count_);
+    AddMetrics(slow_log_);
+  }
+  if (const HotkeysConfig& hotkeys = config_.hotkeys; !hotkeys.off()) {
+    key_stats_ =
+        std::make_unique<KeyStats>(static_cast<size_t>(hotkeys.tracked_max),
+                                   static_cast<uint64_t>(hotkeys.window_s) * 1000, worker_count_);
   }
   for (size_t i = 0; i < worker_count_; ++i) {
     workers_.push_back(std::make_unique<Worker>(this, static_cast<int>(i), snapshots));
@@ -133,6 +156,9 @@ absl::Status Server::Prepare() {
           if (!node.empty()) ReportNode(name, node, up, cause);
           if (!serving_) Begin();
         }));
+    if (replica_lags_[i] == nullptr) continue;
+    discoveries_.back()->MeasureLags(replica_lags_[i].get());
+    AddMetrics(replica_lags_[i]);
   }
   return absl::OkStatus();
 }
@@ -229,6 +255,17 @@ void Server::ReportNode(const std::string& upstream, const std::string& node, bo
   } else {
     Log(LogLevel::kWarning, "node down",
         {{"upstream", upstream}, {"node", node}, {"cause", cause}});
+  }
+}
+
+void Server::ReportEjection(const std::string& upstream, const std::string& node, bool ejected,
+                            const std::string& cause) {
+  nodes_.ReportEjection(upstream, node, ejected, cause);
+  if (ejected) {
+    Log(LogLevel::kWarning, "node ejected",
+        {{"upstream", upstream}, {"node", node}, {"cause", cause}});
+  } else {
+    Log(LogLevel::kInfo, "node let in again", {{"upstream", upstream}, {"node", node}});
   }
 }
 

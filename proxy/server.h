@@ -24,6 +24,7 @@
 #include "plugins/registry.h"
 #include "proxy/admin.h"
 #include "proxy/backend/discovery.h"
+#include "proxy/backend/replica_lags.h"
 #include "proxy/backend/standstill.h"
 #include "proxy/backend/subscription_counts.h"
 #include "proxy/client/script_cache.h"
@@ -58,15 +59,21 @@ class Server final : public AdminSource {
   const UpstreamUrl& url(size_t upstream) const { return urls_[upstream]; }
   ScriptCache& scripts(size_t upstream) { return scripts_[upstream]; }
   Standstill& standstill(size_t upstream) { return standstills_[upstream]; }
+  // Null: they are not measured.
+  const ReplicaLags* replica_lags(size_t upstream) const { return replica_lags_[upstream].get(); }
   SubscriptionCounts& subscription_counts(size_t upstream) { return *counts_[upstream]; }
   void ReportNode(const std::string& upstream, const std::string& node, bool up,
                   const std::string& cause);
+  void ReportEjection(const std::string& upstream, const std::string& node, bool ejected,
+                      const std::string& cause);
   // The upstream's server may not be what it was: `reconnected` to, or it says so itself.
   void LookAgain(size_t upstream, bool reconnected);
   std::vector<NodeStates::State> node_states() const { return nodes_.All(); }
   // A worker has reason to think that another node serves a slot than it knew.
   void RefreshTopology(size_t upstream);
   void AddMetrics(std::shared_ptr<const MetricsSource> source);
+  SlowLog* slow_log() { return slow_log_.get(); }     // null: it is off
+  KeyStats* key_stats() { return key_stats_.get(); }  // likewise
   // See Host::Share; on the control thread, before the workers run.
   std::shared_ptr<void> Share(std::string_view name,
                               const std::function<std::shared_ptr<void>()>& make);
@@ -99,13 +106,16 @@ class Server final : public AdminSource {
   const std::span<const PluginKind> plugin_kinds_;
   const size_t worker_count_;
   std::vector<UpstreamUrl> urls_;
-  std::deque<Standstill> standstills_;  // by upstream
-  std::deque<ScriptCache> scripts_;     // likewise
+  std::deque<Standstill> standstills_;                      // by upstream
+  std::deque<ScriptCache> scripts_;                         // likewise
+  std::vector<std::shared_ptr<ReplicaLags>> replica_lags_;  // likewise
   CommandPolicy policy_;
   Loop loop_;
   NodeStates nodes_;
   std::vector<std::unique_ptr<SubscriptionCounts>> counts_;           // one for each upstream
   std::map<std::string, std::shared_ptr<void>, std::less<>> shares_;  // by plugins' names for them
+  std::shared_ptr<SlowLog> slow_log_;                                 // shared with scrapes
+  std::unique_ptr<KeyStats> key_stats_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::vector<std::unique_ptr<Discovery>> discoveries_;

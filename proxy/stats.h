@@ -29,6 +29,7 @@ struct WorkerStats {
   Counter links_failed;                      // attempts that failed, and connections that broke
   Counter links_protocol_errors;             // links closed for what the node sent
   Counter scripts_sent_again;                // EVALSHA that met NOSCRIPT and was sent with its text
+  Counter ejections;                         // circuit breakers that opened
   Counter links_busy;                        // links set aside because of a busy script
   Counter links_fenced;                      // links set aside for one slow reader
   Counter pinned_refused;                    // pinned_connections_max

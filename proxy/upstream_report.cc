@@ -47,7 +47,16 @@ std::string SlotRanges(const Topology& topology, NodeIndex node) {
 
 std::string_view KindOf(const ReportedUpstream& upstream) {
   if (upstream.url->kind != UpstreamKind::kSingle) return UpstreamKindName(upstream.url->kind);
-  return upstream.url->endpoints.size() == 1 ? "single" : "replicas";
+  return upstream.topology->is_single() ? "single" : "replicas";
+}
+
+// " lag_ms=12" of a replica; "" where it is not measured.
+std::string LagWord(const ReportedUpstream& upstream, const Node& node) {
+  if (upstream.lags == nullptr || node.role != NodeRole::kReplica) return "";
+  const auto lags_ms = upstream.lags->LagsMs(upstream.now_ms);
+  const auto found = lags_ms.find(node.Address());
+  const bool known = found != lags_ms.end() && found->second != kLagUnknown;
+  return Concat(" lag_ms=", known ? std::to_string(found->second) : "unknown");
 }
 
 std::string NodeLine(const ReportedUpstream& upstream, NodeIndex index,
@@ -62,7 +71,8 @@ std::string NodeLine(const ReportedUpstream& upstream, NodeIndex index,
   if (by_slots && !topology.is_sharded() && node.role == NodeRole::kPrimary) {
     line += Concat(" slots=", SlotRanges(topology, index));
   }
-  line += Concat(" health=", NodeHealthName(node.health), " state=", StateName(state));
+  line += Concat(" health=", NodeHealthName(node.health), " state=", StateName(state),
+                 LagWord(upstream, node));
   if (!node.id.empty()) line += Concat(" id=", node.id);
   if (!node.zone.empty()) line += Concat(" zone=", node.zone);
   return line;
@@ -110,6 +120,9 @@ std::vector<std::string> ReportHealth(const std::vector<NodeStates::State>& stat
     lines.push_back(
         Concat("upstream=", state.upstream, " node=", state.node, " state=", StateName(&state)));
     if (!state.up) lines.back() += Concat(" cause=\"", state.cause, "\"");
+    if (state.ejected_by == 0) continue;
+    lines.back() +=
+        Concat(" ejected_by=", state.ejected_by, " ejected_cause=\"", state.ejected_cause, "\"");
   }
   return lines;
 }

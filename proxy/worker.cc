@@ -36,6 +36,11 @@ Worker::Worker(Server* server, int index,
       memory_bytes_max_(static_cast<size_t>(config_.limits.memory_bytes_max) /
                         static_cast<size_t>(server->worker_count())),
       parser_(LimitsOf(config_.limits)),
+      slow_log_(server->slow_log()),
+      key_stats_(server->key_stats()),
+      asked_parser_(slow_log_ == nullptr && key_stats_ == nullptr
+                        ? nullptr
+                        : std::make_unique<RequestParser>(LimitsOf(config_.limits))),
       subscribers_(&loop_.context(),
                    static_cast<size_t>(config_.limits.subscriber_output_buffer_bytes_max)),
       calls_(&loop_.context(),
@@ -58,8 +63,16 @@ Worker::Worker(Server* server, int index,
         [server](const std::string& upstream, const std::string& node, bool up,
                  const std::string& cause) { server->ReportNode(upstream, node, up, cause); },
         [server, i] { server->LookAgain(i, true); }));
+    if (config_.upstreams[i].consecutive_failures != 0) {
+      upstreams_.back()->BreakCircuits([server](const std::string& upstream,
+                                                const std::string& node, bool ejected,
+                                                const std::string& cause) {
+        server->ReportEjection(upstream, node, ejected, cause);
+      });
+    }
     if (!upstreams_.back()->is_cluster()) continue;
     upstreams_.back()->ConfirmPrimaries();
+    upstreams_.back()->SetReplicaLags(server->replica_lags(i));
     upstreams_.back()->SetOnRefreshWanted(
         [server, i](std::string_view) { server->RefreshTopology(i); });
     for (const std::string& mapping : config_.upstreams[i].address_map) {
@@ -274,6 +287,7 @@ void Worker::OnTick() {
   for (const auto& upstream : upstreams_) {
     upstream->RelieveBusyLinks();
     upstream->CloseDoubted();
+    upstream->TendBreakers();
     upstream->UpdateReaders();
   }
   subscribers_.OnTick(now_ms);

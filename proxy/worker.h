@@ -33,9 +33,11 @@
 
 namespace weir {
 
+class KeyStats;
 class Server;
 class ScriptCache;
 class Session;
+class SlowLog;
 struct Conversation;
 
 class Worker final : public Host, public Hold::Target {
@@ -72,6 +74,20 @@ class Worker final : public Host, public Hold::Target {
   const Config& config() const { return config_; }
   Chain& chain() { return chain_; }
   RequestParser& parser() { return parser_; }
+  // Null: they are off.
+  SlowLog* slow_log() { return slow_log_; }
+  KeyStats* key_stats() { return key_stats_; }
+  // Whether requests keep their bytes until they are answered, for these two. See asked.h.
+  bool keeps_asked() const { return asked_parser_ != nullptr; }
+  RequestParser& asked_parser() { return *asked_parser_; }  // REQUIRES: keeps_asked()
+  // Whether consecutive requests of one command may be one: not if each one's reply is measured.
+  bool joins_runs() const { return key_stats_ == nullptr; }
+  // Where the bytes of the request in hand are; chunk null: none is, or nobody wants them.
+  struct Asked {
+    Chunk* chunk = nullptr;
+    const char* begin = nullptr;
+  };
+  Asked& asked() { return asked_; }
   // Where requests from this listener go to, unless a [[route]] or WEIR.ON says otherwise.
   UpstreamIndex HomeOf(int listener) const { return homes_[static_cast<size_t>(listener)]; }
   // Null: there is no [[route]].
@@ -183,6 +199,10 @@ class Worker final : public Host, public Hold::Target {
 
   Loop loop_;
   RequestParser parser_;
+  SlowLog* const slow_log_;
+  KeyStats* const key_stats_;
+  std::unique_ptr<RequestParser> asked_parser_;
+  Asked asked_;
   std::vector<std::unique_ptr<Upstream>> upstreams_;
   std::unique_ptr<RouteBook> routes_;
   Subscribers subscribers_;

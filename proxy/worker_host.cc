@@ -258,7 +258,8 @@ std::optional<std::vector<std::string>> Worker::Report(const Session& session, L
   const std::vector<NodeStates::State> states = server_->node_states();
   std::vector<ReportedUpstream> all;
   for (const auto& each : upstreams_) {
-    all.push_back({&each->config(), &each->url(), each->snapshot().topology.get()});
+    all.push_back({&each->config(), &each->url(), each->snapshot().topology.get(),
+                   server_->replica_lags(static_cast<size_t>(each->index())), context().NowMs()});
   }
   if (what == LocalCommand::kWeirHealth) return ReportHealth(states);
   if (what == LocalCommand::kWeirUpstreams) return ReportUpstreams(all, config_.listeners, states);

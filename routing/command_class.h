@@ -91,10 +91,13 @@ enum class LocalCommand : uint8_t {
   kClientTrackinginfo,
   kClientUnblock,
   kWeir,
+  kWeirBigkeys,
   kWeirExplain,
   kWeirHealth,
   kWeirHelp,
+  kWeirHotkeys,
   kWeirOn,  // WEIR.ON: another command, for an upstream that it names
+  kWeirSlowlog,
   kWeirTopology,
   kWeirUpstreams,
   // POST or Host: as a command. Redis takes it for a browser tricked into talking to it and closes

@@ -55,14 +55,12 @@ std::string FailureReply(const MergeInput& input, const Failures& failures) {
 
 // The error that says something: one node of many was busy, the others had nothing to kill.
 std::string OneSucceeded(Replies replies) {
-  const std::string_view* best = nullptr;
-  for (const std::string_view& reply : replies) {
+  std::string_view best = replies.front();
+  for (const std::string_view reply : replies) {
     if (!IsError(reply)) return std::string(reply);
-    if (best == nullptr || (best->starts_with("-NOTBUSY") && !reply.starts_with("-NOTBUSY"))) {
-      best = &reply;
-    }
+    if (best.starts_with("-NOTBUSY")) best = reply;
   }
-  return std::string(*best);
+  return std::string(best);
 }
 
 std::string RandomKey(Replies replies, uint64_t random) {

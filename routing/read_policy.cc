@@ -71,6 +71,12 @@ std::vector<NodeIndex> Readers(const Topology& topology, NodeIndex primary,
   return candidates;
 }
 
+uint64_t ReadableUntilMs(const Node& node, const ReadPolicy& policy, const NodeFigures& figures,
+                         uint64_t now_ms) {
+  if (node.role == NodeRole::kPrimary || policy.max_lag_ms == 0) return UINT64_MAX;
+  return now_ms + policy.max_lag_ms - static_cast<uint64_t>(figures.lag_ms) + 1;
+}
+
 NodeIndex ChooseReader(const Topology& topology, NodeIndex primary, const ReadPolicy& policy,
                        absl::Span<const NodeFigures> figures, uint64_t turn) {
   const std::vector<NodeIndex> readers = Readers(topology, primary, policy, figures);

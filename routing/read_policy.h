@@ -52,6 +52,11 @@ inline constexpr uint32_t kNearestSlackUs = 50;
 std::vector<NodeIndex> Readers(const Topology& topology, NodeIndex primary,
                                const ReadPolicy& policy, absl::Span<const NodeFigures> figures);
 
+// When this node, one of Readers() now, would be too far behind if it were not measured again.
+// UINT64_MAX: never.
+uint64_t ReadableUntilMs(const Node& node, const ReadPolicy& policy, const NodeFigures& figures,
+                         uint64_t now_ms);
+
 // The node to read from in `primary`'s shard. `turn` spreads evenly: the same
 // turn gives the same node as long as the figures stay, so a session that passes its own number
 // keeps its reads in order. kNoNode: none can be read (kReplica only).

@@ -73,7 +73,8 @@ std::unique_ptr<Watch> Discovery::MakeWatch() {
       return std::make_unique<SentinelWatch>(context_, &upstream_, map, on_topology, on_node,
                                              on_round);
     case UpstreamKind::kSingle:
-      return std::make_unique<ReplicaWatch>(context_, &upstream_, on_topology, on_node, on_round);
+      return std::make_unique<ReplicaWatch>(context_, &upstream_, map, on_topology, on_node,
+                                            on_round);
     case UpstreamKind::kSharded:
       return nullptr;
     case UpstreamKind::kCluster:
@@ -84,9 +85,14 @@ std::unique_ptr<Watch> Discovery::MakeWatch() {
 
 Discovery::~Discovery() = default;
 
+void Discovery::MeasureLags(ReplicaLags* lags) {
+  lag_watch_ = std::make_unique<LagWatch>(context_, &upstream_, lags);
+}
+
 void Discovery::Start() {
   Ask();
   if (watch_ != nullptr) watch_->Refresh();
+  if (lag_watch_ != nullptr) lag_watch_->Start();
 }
 
 void Discovery::Refresh() {
@@ -119,6 +125,7 @@ void Discovery::Post() { on_snapshot_(known_); }
 void Discovery::Stop() {
   stopped_ = true;
   if (watch_ != nullptr) watch_->Stop();
+  if (lag_watch_ != nullptr) lag_watch_->Stop();
   uv_close(reinterpret_cast<uv_handle_t*>(&timer_), nullptr);
   upstream_.Close();
 }

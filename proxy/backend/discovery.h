@@ -15,6 +15,8 @@
 #include <string>
 #include <string_view>
 
+#include "proxy/backend/lag_watch.h"
+#include "proxy/backend/replica_lags.h"
 #include "proxy/backend/snapshot.h"
 #include "proxy/backend/upstream.h"
 #include "proxy/backend/watch.h"
@@ -34,6 +36,9 @@ class Discovery {
             OnSnapshot on_snapshot, OnHealth on_health);
   ~Discovery();
 
+  // Measures how far replicas are behind, into `lags`, which outlives it. Before Start(), at most
+  // once, and only of several nodes.
+  void MeasureLags(ReplicaLags* lags);
   void Start();
   // See above.
   void LookAgain(bool reconnected);
@@ -75,9 +80,10 @@ class Discovery {
   std::shared_ptr<const UpstreamSnapshot> known_;
   Standstill standstill_;  // of its own links, which nobody shares
   Upstream upstream_;
-  std::unique_ptr<Watch> watch_;  // null: a single node
-  uint64_t attempt_ = 0;          // which node is asked
-  bool answered_ = false;         // HELLO, INFO and COMMAND, once at least
+  std::unique_ptr<Watch> watch_;         // null: a single node
+  std::unique_ptr<LagWatch> lag_watch_;  // null: any lag will do
+  uint64_t attempt_ = 0;                 // which node is asked
+  bool answered_ = false;                // HELLO, INFO and COMMAND, once at least
   ServerFacts facts_;
   uv_timer_t timer_;
   bool tried_ = false;

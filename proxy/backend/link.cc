@@ -71,6 +71,7 @@ void Link::OnConnected() {
   stream_queued_ = stream_written_ = 0;
   scanned_ = 0;
   proved_ = false;
+  introduced_ms_ = context_->NowMs();
   scanner_.emplace(reply_version_);
   last_read_ms_ = context_->NowMs();
   stream_.WatchWrite(false);
@@ -181,6 +182,7 @@ bool Link::Send(Request* request, Chunk* chunk, std::string_view wire) {
     QueueBytes(request, chunk, wire);
     ScheduleFlush();
   } else {
+    if (node_->ejected && !own_) return false;
     Connect();
     if (hands_back_ && state_ == State::kBackoff) return false;
     if (node_->down || !refused_.empty() || OfflineFull(wire.size()) || retiring_) return false;
@@ -201,6 +203,7 @@ bool Link::OfflineFull(size_t more_bytes) const {
 
 std::string Link::RefusalLine() const {
   if (!refused_.empty() && asks_for_client()) return refused_;
+  if (node_->ejected && !own_) return node_->EjectedError();
   if (!node_->cause.empty()) return node_->DownError();
   return Concat("-DOWN weir: no connection to ", node_->address, " yet, and its offline queue of ",
                 config_->offline_queue_bytes_max, " bytes is full");

@@ -147,6 +147,9 @@ void Link::ExpireRequests() {
     }
     context_->stats.requests_timed_out.Add(r->remaining());
     Fail(r, Concat("-TIMEOUT weir: no answer from ", node_->address, " in ", timeout_ms, " ms"));
+    // What waits unsent, waits for the node as well.
+    if (!own_ && state_ == State::kReady)
+      owner_->OnRequestFailed(*this, Concat("no answer in ", timeout_ms, " ms"));
   }
   expire_from_ = earliest;
   // All that wait are tombstones, and not a byte came in all that time: nothing will.
@@ -229,8 +232,10 @@ void Link::Break(std::string_view cause) {
   copies_.Reset();
   unread_ = Slice();
   scanned_ = 0;
+  const bool failed_requests = !own_ && !retiring_ && proved_ && HasUnanswered();
   ResolveInFlight(why);
   if (!refused_.empty() || !proved_) return EnterBackoff(why);
+  if (failed_requests) owner_->OnRequestFailed(*this, Concat("the connection broke: ", why));
   owner_->OnLinkFailed(*this, why);
   OfferRoom();
   if (retiring_ && head_ == nullptr) return CloseIfDrained();
@@ -241,6 +246,14 @@ void Link::Break(std::string_view cause) {
     phase_deadline_ms_ = context_->NowMs();
   }
   ArmTimer();
+}
+
+// Whether a client waits for an answer to what was sent.
+bool Link::HasUnanswered() const {
+  for (const Request* r = head_; r != nullptr && r->sent; r = r->link_next) {
+    if (r->use != ReplyUse::kHandshake && r->owner != nullptr) return true;
+  }
+  return false;
 }
 
 // Sorts the queue of a broken connection into what is answered and what is sent again.

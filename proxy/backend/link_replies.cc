@@ -187,7 +187,11 @@ void Link::Deliver(Request* request, Chunk* chunk, std::string_view bytes, uint3
     return OnHandshakeReply(error, line);
   }
   const InTransaction place = request->in_transaction;
-  if (request->owner != nullptr) request->owner->OnReply(*request, chunk, bytes, frames, error);
+  if (request->owner != nullptr) [[likely]] {
+    request->owner->OnReply(*request, chunk, bytes, frames, error);
+  } else {
+    late_read_ms_ = last_read_ms_;
+  }
   if (request->remaining() == 0) PopHead();
   if (place != InTransaction::kNone) [[unlikely]]
     TakeTransactionReply(place, error, bytes);
@@ -225,6 +229,7 @@ void Link::ReadClientId(std::string_view reply) {
 
 void Link::OnHandshakeReply(bool error, std::string_view reply) {
   const HandshakeStep& step = handshake_[handshake_answered_++];
+  introduced_ms_ = context_->NowMs();
   if (error && step.required) {
     // A bulk error's text stands behind the line with its length.
     if (reply.starts_with('!')) reply.remove_prefix(reply.find('\n') + 1);

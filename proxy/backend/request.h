@@ -34,8 +34,8 @@ enum class ReplyUse : uint8_t {
   kHandshake,  // the link's own
 };
 
-// A transaction that travels whole on a shared link: its runs stand side by side in the link's queue
-// and share one fate when the connection breaks.
+// A transaction that travels whole on a shared link: its runs stand side by side in the link's
+// queue and share one fate when the connection breaks.
 enum class InTransaction : uint8_t {
   kNone,
   kFirst,  // MULTI
@@ -87,6 +87,7 @@ struct Request {
   bool repeatable = false;        // it knows whether it has run: sent again to find out
   bool has_parts = false;         // `extra` gathers the replies of several others
   bool fanned = false;            // `extra` is a FannedRun
+  bool noted_slow = false;        // it is in the slow log, or has no place there
   Request* whole = nullptr;       // that this is a part of: it stands in no owner's queue
   uint32_t part = 0;              // which
   NodeIndex home = kNoNode;       // it is for this node, whoever serves which slot
@@ -96,6 +97,9 @@ struct Request {
   bool effect_on = false;         // of CLIENT TRACKING: ON
   bool effect_broadcast = false;  // of CLIENT TRACKING: BCAST
 
+  ChunkRef asked_in;            // while anybody wants them: where its bytes, and behind them the
+  const char* asked = nullptr;  // run's others, can still be read; see proxy/client/asked.h
+  int32_t asked_db = 0;         // its client's when it was asked
   Slice wire;        // its bytes: until they are sent, and as long as it may be sent again
   SliceQueue reply;  // the owner's: replies that wait for earlier requests' replies
   std::unique_ptr<RequestExtra> extra;

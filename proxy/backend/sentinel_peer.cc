@@ -19,6 +19,7 @@ UpstreamConfig ForSentinel(UpstreamConfig config) {
   config.offline_queue_age_max_ms = kAnswerMaxMs;
   config.connections_per_node = 1;
   config.idle_link_timeout_ms = 0;
+  config.discover_replicas = false;
   return config;
 }
 

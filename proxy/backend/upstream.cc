@@ -7,6 +7,16 @@
 #include "plugins/text.h"
 
 namespace weir {
+namespace {
+
+BreakerLimits LimitsOf(const UpstreamConfig& config) {
+  return {.consecutive_failures = static_cast<uint32_t>(config.consecutive_failures),
+          .base_ms = static_cast<uint64_t>(config.base_ejection_time_ms),
+          .max_ms = static_cast<uint64_t>(config.max_ejection_time_ms),
+          .slow_start_ms = static_cast<uint64_t>(config.slow_start_window_ms)};
+}
+
+}  // namespace
 
 // ---- LinkGroup
 
@@ -96,40 +106,6 @@ void Upstream::AbandonLinksTo(NodeIndex node, std::string_view cause) {
     link->Abandon(cause);
   }
   map_.ForgetIfUnused(node);
-}
-
-// What is measured of the topology's nodes, and who of them may be read from because of it.
-void Upstream::UpdateReaders() {
-  if (!reads_elsewhere()) return;
-  const Topology& topology = *snapshot_->topology;
-  std::vector<NodeFigures> by_number(map_.size());
-  for (const auto& [link, owned] : links_) {
-    if (link->key().node >= by_number.size() || link->round_trip_us() == 0) continue;
-    uint32_t& shortest_us = by_number[link->key().node].round_trip_us;
-    if (shortest_us == 0 || link->round_trip_us() < shortest_us)
-      shortest_us = link->round_trip_us();
-  }
-  std::vector<NodeIndex> number;
-  std::vector<NodeFigures> figures;
-  for (const Node& node : topology.nodes()) {
-    number.push_back(map_.Find(node));
-    const MappedNode* mapped = map_.node(number.back());
-    figures.push_back(mapped == nullptr ? NodeFigures() : by_number[number.back()]);
-    figures.back().up =
-        mapped != nullptr && !mapped->left && mapped->state.unreachable_since_ms == 0;
-  }
-  const ReadPolicy policy{.read_from = config_->read_from, .zone = config_->availability_zone};
-  std::vector<std::vector<NodeIndex>> readers(map_.size());
-  for (size_t i = 0; i < readers.size(); ++i) readers[i] = {static_cast<NodeIndex>(i)};
-  for (const NodeIndex primary : topology.primaries()) {
-    if (number[primary] == kNoNode) continue;
-    std::vector<NodeIndex>& of = readers[number[primary]];
-    of.clear();
-    for (const NodeIndex reader : Readers(topology, primary, policy, figures)) {
-      if (number[reader] != kNoNode) of.push_back(number[reader]);
-    }
-  }
-  readers_ = std::move(readers);
 }
 
 void Upstream::CloseDoubted() {
@@ -246,6 +222,9 @@ Link* Upstream::MakeLink(LinkGroup* group, bool own) {
   if (url_.kind == UpstreamKind::kCluster && node->address.role == NodeRole::kReplica) {
     link->ReadFromReplica();
   }
+  if (on_ejection_ != nullptr && node->state.breaker == nullptr) {
+    node->state.breaker = std::make_unique<CircuitBreaker>(LimitsOf(*config_));
+  }
   Link* raw = link.get();
   links_.emplace(raw, std::move(link));
   ++group->links_;
@@ -257,12 +236,16 @@ void Upstream::OnLinkConnected(Link& link) {
   ++connections_made_;
   if (std::exchange(broke_, false) && on_reconnected_ != nullptr) on_reconnected_();
   on_node_state_(config_->name, link.node().address, true, "");
+  NodeState& node = map_.node(link.key().node)->state;
+  if (std::exchange(node.was_unreachable, false)) node.breaker->OnReachable(context_->NowMs());
 }
 
 void Upstream::OnLinkFailed(Link& link, std::string_view cause) {
   broke_ = true;
   if (link.node().unreachable_since_ms != 0) {
     on_node_state_(config_->name, link.node().address, false, std::string(cause));
+    NodeState& node = map_.node(link.key().node)->state;
+    node.was_unreachable = node.breaker != nullptr;
   }
   if (is_cluster()) WantRefresh(Concat("the connection to ", link.node().address, " failed"));
 }

@@ -16,11 +16,13 @@
 #include "proxy/backend/standstill.h"
 #include "proxy/config.h"
 #include "routing/address_map.h"
+#include "routing/read_policy.h"
 #include "routing/redirect.h"
 #include "routing/upstream_url.h"
 
 namespace weir {
 
+class ReplicaLags;
 class Upstream;
 
 // The links of one key. Sessions hold it by a count, so that a request finds its link without a
@@ -106,17 +108,30 @@ class Upstream final : public LinkOwner {
   // same for the same number while nothing changes. `primary` itself, if it is to be; kNoNode: no
   // node may be read.
   bool reads_elsewhere() const { return config_->read_from != ReadFrom::kPrimary; }
-  NodeIndex ReaderOf(NodeIndex primary, uint64_t number) const {
+  NodeIndex ReaderOf(NodeIndex primary, uint64_t number) {
+    if (context_->NowMs() >= readers_until_ms_) [[unlikely]]
+      UpdateReaders();
     if (primary >= readers_.size()) return primary;
     const std::vector<NodeIndex>& readers = readers_[primary];
     return readers.empty() ? kNoNode : readers[number % readers.size()];
   }
   // Looks anew at who can be read from: a few times a second.
   void UpdateReaders();
+  // How far its replicas are behind is measured there; it outlives this.
+  void SetReplicaLags(const ReplicaLags* lags) { lags_ = lags; }
 
-  // More nodes than one: a cluster, a primary with replicas, sharded servers.
+  // Each node gets a circuit breaker (routing/circuit_breaker.h), and `on_ejection` hears when it
+  // opens and when it is closed again. Before any link is made.
+  using OnEjection = std::function<void(const std::string& upstream, const std::string& node,
+                                        bool ejected, const std::string& cause)>;
+  void BreakCircuits(OnEjection on_ejection);
+  // Does what they say; a few times a second.
+  void TendBreakers();
+
+  // More nodes than one, or maybe so: a cluster, a primary with replicas, sharded servers.
   bool is_cluster() const {
-    return url_.kind != UpstreamKind::kSingle || url_.endpoints.size() > 1;
+    return url_.kind != UpstreamKind::kSingle || url_.endpoints.size() > 1 ||
+           config_->discover_replicas;
   }
   // Of a primary with replicas: each new link has the node say first that it is the primary.
   void ConfirmPrimaries() { confirms_primaries_ = true; }
@@ -159,6 +174,11 @@ class Upstream final : public LinkOwner {
   void OnLinkConnected(Link& link) override;
   void OnLinkFailed(Link& link, std::string_view cause) override;
   void OnLinkClosed(Link& link) override;
+  void OnRequestFailed(Link& link, std::string_view cause) override;
+  std::vector<NodeFigures> Measure(const std::vector<NodeIndex>& numbers, uint64_t now_ms) const;
+  void Eject(NodeIndex node);
+  void Probe(NodeIndex node);
+  void OnProbed(NodeIndex node, bool succeeded);
   Link* MakeLink(LinkGroup* group, bool own);
   void AbandonLinksTo(NodeIndex node, std::string_view cause);
   bool CloseAnIdleOwnLink();
@@ -177,9 +197,12 @@ class Upstream final : public LinkOwner {
   Standstill* const standstill_;
   const OnNodeState on_node_state_;
   const OnReconnected on_reconnected_;
+  OnEjection on_ejection_;  // null: no circuit breakers
   bool confirms_primaries_ = false;
   std::vector<NodeIndex> doubted_;
   std::vector<std::vector<NodeIndex>> readers_;  // by primary; those that are none read themselves
+  uint64_t readers_until_ms_ = UINT64_MAX;       // then one of them may have come to lag too much
+  const ReplicaLags* lags_ = nullptr;            // null: any lag will do
   std::function<void(std::string_view)> on_refresh_wanted_;
   uint64_t refresh_wanted_ms_ = 0;  // when it was last called
   NodeMap map_;

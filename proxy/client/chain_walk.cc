@@ -53,6 +53,7 @@ class WalkView final : public RequestView {
     if (kept_walk_ == nullptr) kept_walk_ = std::make_unique<ChainWalk>(std::move(*walk_));
     walk_ = kept_walk_.get();
     walk_->ticket = worker_.TakeTicket(&client_, nullptr);
+    if (walk_->held_ns == 0) walk_->held_ns = worker_.context().NowNs();
     const uint64_t ticket = walk_->ticket;
     Worker* worker = &worker_;
     walk_->deadline = worker_.After(timeout_ms, [worker, ticket, timeout_ms] {
@@ -138,20 +139,33 @@ bool Dispatcher::WalkChain(const Input& input) {
     kept_walk = std::make_unique<ChainWalk>(std::move(through));
     return false;
   }
+  const Request* const last_before = session_.tail_;
   // A large request passes by as it is: what it will say is not known yet.
   const bool replaced = walk->rewrite.has_value() || walk->script.has_value();
+  bool done = false;
   if (replaced && input.tail == nullptr) {
-    if (PerformReplaced(walk, input)) return true;
+    done = PerformReplaced(walk, input);
   } else {
     Input onward{.chunk = input.chunk,
                  .parsed = input.parsed,
                  .tail = input.tail,
                  .reply_marks = walk->reply_marks,
                  .kept = &walk->kept};
-    if (Perform(MakePlan(*known.routing, *known.topology, input.parsed), onward)) return true;
+    done = Perform(MakePlan(*known.routing, *known.topology, input.parsed), onward);
+  }
+  if (done) {
+    BackdateHeld(*walk, last_before);
+    return true;
   }
   kept_walk = std::make_unique<ChainWalk>(std::move(through));
   return false;
+}
+
+// What a plugin held it for is a part of the time that the request takes.
+void Dispatcher::BackdateHeld(const ChainWalk& walk, const Request* last_before) {
+  Request* const request = session_.tail_;
+  if (walk.held_ns == 0 || request == nullptr || request == last_before) return;
+  request->received_ns = walk.held_ns;
 }
 
 // What plugins have made of a request goes on in its place.

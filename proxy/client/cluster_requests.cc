@@ -201,7 +201,7 @@ bool Dispatcher::SettleReads(const Plan& plan) {
 // Where a request goes whose slot is the primary's. Behind what is on its way there it stays there:
 // it may be a write, which the read is to see. kNoNode: it may go nowhere.
 NodeIndex Dispatcher::ReaderFor(const Plan& plan, NodeIndex primary) {
-  const Upstream& upstream = worker_.UpstreamAt(session_.upstream_);
+  Upstream& upstream = worker_.UpstreamAt(session_.upstream_);
   Routes& routes = *session_.routes_;
   if (primary == kNoNode || !IsPlainRead(plan) || routes.at(primary).in_flight != 0) return primary;
   const auto bound_ms = static_cast<uint64_t>(upstream.config().read_your_writes_ms);

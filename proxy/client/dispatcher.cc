@@ -6,10 +6,12 @@
 #include "plugins/chain.h"
 #include "plugins/text.h"
 #include "proxy/backend/upstream.h"
+#include "proxy/client/asked.h"
 #include "proxy/client/lanes.h"
 #include "proxy/client/request_task.h"
 #include "proxy/client/routes.h"
 #include "proxy/client/subscriptions.h"
+#include "proxy/key_stats.h"
 #include "proxy/worker.h"
 #include "resp/errors.h"
 #include "resp/reply_writer.h"
@@ -39,6 +41,7 @@ std::string StrangersError(const CommandEntry* entry, const ParsedRequest& reque
 
 bool Dispatcher::Handle(Chunk* chunk, const ParsedRequest& parsed) {
   const Input input{.chunk = chunk, .parsed = parsed};
+  const AskedScope asked(worker_, chunk, parsed.wire, parsed.rewritten);
   if (session_.lanes_ != nullptr) [[unlikely]]
     ChooseLane(parsed, /*large=*/false);
   if (worker_.chain().has(kHookRequest)) [[unlikely]]
@@ -56,6 +59,7 @@ bool Dispatcher::HandleLarge(Chunk* chunk, const ParsedRequest& parsed, const Re
                     .parsed = parsed,
                     .tail = &tail,
                     .tail_bytes_min = seen + ahead.bytes_left_min()};
+  const AskedScope asked(worker_, chunk, parsed.wire, parsed.rewritten);
   if (session_.lanes_ != nullptr) [[unlikely]]
     ChooseLane(parsed, /*large=*/true);
   if (worker_.chain().has(kHookRequest) && parsed.argc != 0) return WalkChain(input);
@@ -203,10 +207,11 @@ bool Dispatcher::SendOn(Link* link, const Plan& plan, const Input& input) {
   const bool counts = plan.entry != nullptr && plan.entry->counts_receivers &&
                       worker_.CountsOf(session_.upstream_).any();
   Request* tail = session_.tail_;
-  if (tail != nullptr && tail->entry == plan.entry && link->CanExtend(tail) && !silent &&
-      tail->in_transaction == InTransaction::kNone && !tail->silent && tail->extra == nullptr &&
-      input.reply_marks == 0 && !input.keeps() && !counts && tail->received_ns == context.NowNs() &&
-      !link->own() && !tail->keeps_wire && tail->wire.ContinuesWith(chunk, wire)) {
+  if (tail != nullptr && tail->entry == plan.entry && worker_.joins_runs() &&
+      link->CanExtend(tail) && !silent && tail->in_transaction == InTransaction::kNone &&
+      !tail->silent && tail->extra == nullptr && input.reply_marks == 0 && !input.keeps() &&
+      !counts && tail->received_ns == context.NowNs() && !link->own() && !tail->keeps_wire &&
+      tail->wire.ContinuesWith(chunk, wire)) {
     link->Extend(tail, chunk, wire);
     ++session_.unanswered_;
     context.stats.requests_in_flight.Add(1);
@@ -414,6 +419,15 @@ LocalContext Dispatcher::MakeLocalContext(const Input& input) {
   };
   context.plugin_commands = worker_.chain().commands();
   DescribeMode(&context);
+  context.slow_log = worker_.slow_log();
+  if (KeyStats* const stats = worker_.key_stats(); stats != nullptr) {
+    context.key_stats = [stats, now_ms = worker_.context().NowMs()](bool big, size_t n) {
+      return big ? stats->Big(n, now_ms) : stats->Hot(n, now_ms);
+    };
+  }
+  context.upstream_name = [this](size_t upstream) -> std::string_view {
+    return worker_.config().upstreams[upstream].name;
+  };
   context.weir_info = [this] { return worker_.InfoText(); };
   context.explain = [this](const std::vector<std::string_view>& args) {
     return worker_.Explain(session_, args);

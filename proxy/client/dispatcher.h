@@ -43,6 +43,7 @@ struct ChainWalk {
   bool changed_again = false;                       // rewritten after that, which cannot be
   std::unique_ptr<HostTimer> deadline;              // of a hold
   uint64_t ticket = 0;                              // of a hold; 0: not held
+  uint64_t held_ns = 0;                             // since when it was first held; 0: never
 };
 
 class Dispatcher {
@@ -116,6 +117,7 @@ class Dispatcher {
   // False, with a pause set, if the request cannot go to this link yet.
   bool MayUse(Link* link);
   bool WalkChain(const Input& input);
+  void BackdateHeld(const ChainWalk& walk, const Request* last_before);
   bool PerformReplaced(ChainWalk* walk, const Input& input);
   // stand_in.cc
   void StandIn(const Input& input, const Link& link, Request* request, RequestTask* task);

@@ -50,8 +50,8 @@ bool Dispatcher::MayFanOut(const Plan& plan, const Input& input) const {
   const ParsedRequest& parsed = input.parsed;
   const std::string_view wire = parsed.wire;
   const bool plain = !parsed.rewritten && input.tail == nullptr && session_.pauses_ == 0 &&
-                     NothingInterferes() && NameDecides(plan.entry) && plan.entry->only_key != 0 &&
-                     plan.entry->only_key < parsed.argc;
+                     NothingInterferes() && worker_.joins_runs() && NameDecides(plan.entry) &&
+                     plan.entry->only_key != 0 && plan.entry->only_key < parsed.argc;
   return plain && plan.slot != kNoSlot && wire.data() + wire.size() == following_.data() &&
          following_.starts_with(HeadOf(parsed)) &&
          !worker_.UpstreamAt(session_.upstream_).reads_elsewhere();

@@ -106,14 +106,16 @@ LocalOutcome AnswerEcho(const LocalCall& call);
 LocalOutcome AnswerQuit(const LocalCall& call);
 LocalOutcome AnswerReset(const LocalCall& call);
 LocalOutcome AnswerSelect(const LocalCall& call);
-LocalOutcome AnswerAuth(const LocalCall& call);        // local_auth.cc
-LocalOutcome AnswerHello(const LocalCall& call);       // local_hello.cc
-LocalOutcome AnswerClient(const LocalCall& call);      // local_client.cc
-LocalOutcome AnswerClientKill(const LocalCall& call);  // local_client_kill.cc
-LocalOutcome AnswerClientList(const LocalCall& call);  // local_client_list.cc
-LocalOutcome AnswerCommand(const LocalCall& call);     // local_command.cc
-LocalOutcome AnswerInfo(const LocalCall& call);        // local_info.cc
-LocalOutcome AnswerWeir(const LocalCall& call);        // local_info.cc
+LocalOutcome AnswerAuth(const LocalCall& call);         // local_auth.cc
+LocalOutcome AnswerHello(const LocalCall& call);        // local_hello.cc
+LocalOutcome AnswerClient(const LocalCall& call);       // local_client.cc
+LocalOutcome AnswerClientKill(const LocalCall& call);   // local_client_kill.cc
+LocalOutcome AnswerClientList(const LocalCall& call);   // local_client_list.cc
+LocalOutcome AnswerCommand(const LocalCall& call);      // local_command.cc
+LocalOutcome AnswerInfo(const LocalCall& call);         // local_info.cc
+LocalOutcome AnswerWeir(const LocalCall& call);         // local_info.cc
+LocalOutcome AnswerWeirSlowlog(const LocalCall& call);  // local_slowlog.cc
+LocalOutcome AnswerWeirKeys(const LocalCall& call);     // local_keys.cc
 
 }  // namespace weir
 

@@ -79,6 +79,11 @@ LocalOutcome Answer(const LocalCall& call) {
     case LocalCommand::kWeirTopology:
     case LocalCommand::kWeirUpstreams:
       return AnswerWeir(call);
+    case LocalCommand::kWeirBigkeys:
+    case LocalCommand::kWeirHotkeys:
+      return AnswerWeirKeys(call);
+    case LocalCommand::kWeirSlowlog:
+      return AnswerWeirSlowlog(call);
     case LocalCommand::kMonitor:  // its arguments are wrong; else the dispatcher does it
     case LocalCommand::kNone:
     case LocalCommand::kCloseSilently:

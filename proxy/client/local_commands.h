@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "proxy/client/conversation.h"
+#include "proxy/key_stats.h"
 #include "routing/spread.h"
 
 namespace weir {
@@ -21,6 +22,7 @@ struct CommandEntry;
 struct CommandSpec;
 struct ParsedRequest;
 class NameBudget;
+class SlowLog;
 class RoutingTable;
 enum class LocalCommand : uint8_t;
 
@@ -89,6 +91,7 @@ struct LocalContext {
   const ServerFacts* server = nullptr;    // never null; valid during the call
   NameBudget* names = nullptr;            // outlives all clients; null: names have no bound
   bool url_has_credentials = true;        // the upstream's: see AuthRequired()
+  SlowLog* slow_log = nullptr;            // outlives all clients; null: it is off
   int databases_known = 1;                // SELECT below this needs no check by the server
   // CLIENT UNBLOCK: the node cannot be asked in the client's order (it is one of several, or EXEC
   // has run), so weir says what it knows.
@@ -98,6 +101,9 @@ struct LocalContext {
   std::string_view shown_mode;
   std::string sentinel_section;  // of INFO; empty: none
   // The functions are only called during the call.
+  // WEIR HOTKEYS, or BIGKEYS if `big`: the first `n`. Null: keys are not counted.
+  std::function<std::vector<KeyStats::Entry>(bool big, size_t n)> key_stats;
+  std::function<std::string_view(size_t upstream)> upstream_name;  // by index
   std::function<ClientRow()> self;  // the asking client, for CLIENT INFO
   // What the plugins add to COMMAND.
   std::vector<const CommandSpec*> plugin_commands;

@@ -52,10 +52,16 @@ std::string HelpReply(const LocalCall& call) {
                                   " <subcommand> [<arg> [value] [opt] ...]. Subcommands are:");
   const std::string_view lines[] = {
       head,
+      "BIGKEYS [<count>]",
+      "    Show the keys that move most bytes.",
       "EXPLAIN <command> [<arg> ...]",
       "    Show what weir would do with a command, without running it.",
       "HEALTH",
       "    Show which nodes weir reaches, and why not the others.",
+      "HOTKEYS [<count>]",
+      "    Show the keys that are asked for most.",
+      "SLOWLOG GET [<count>] | LEN | RESET | HELP",
+      "    Show the requests that took long, and where their time went.",
       "TOPOLOGY [<upstream>]",
       "    Show an upstream's nodes, their roles and slots.",
       "UPSTREAMS",

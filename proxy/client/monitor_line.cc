@@ -4,12 +4,11 @@
 #include <cstdio>
 
 #include "plugins/text.h"
+#include "proxy/client/secret_args.h"
 #include "routing/text.h"
 
 namespace weir {
 namespace {
-
-constexpr std::string_view kRedacted = "\"(redacted)\"";
 
 // As Redis' sdscatrepr(): printable ASCII as it is.
 void AppendQuoted(std::string_view text, std::string* out) {
@@ -33,15 +32,6 @@ void AppendQuoted(std::string_view text, std::string* out) {
   *out += '"';
 }
 
-// How many arguments behind argument i are secret, which is AUTH, AUTH2 or the command AUTH itself.
-uint32_t SecretsBehind(const CommandSpec& spec, const ArgList& args, uint32_t i) {
-  if (spec.name == "auth") return i == 0 ? args.size() : 0;
-  if (spec.name == "hello") return i >= 2 && IsKeyword(args[i], "auth") ? 2 : 0;
-  if (spec.name != "migrate" || i < 6) return 0;
-  if (IsKeyword(args[i], "auth2")) return 2;
-  return IsKeyword(args[i], "auth") ? 1 : 0;
-}
-
 }  // namespace
 
 bool IsShownToMonitors(const CommandEntry* entry, uint32_t argc) {
@@ -60,7 +50,7 @@ std::string MonitorWords(const CommandSpec& spec, const ArgList& args, bool comp
   for (uint32_t i = 0; i < args.size(); ++i) {
     if (i != 0) words += ' ';
     if (secrets != 0) {
-      words += kRedacted;
+      AppendQuoted(kRedacted, &words);
       --secrets;
       continue;
     }

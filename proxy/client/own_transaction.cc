@@ -75,7 +75,10 @@ bool NotInTransaction(const CommandEntry& entry) {
   switch (entry.local) {
     case LocalCommand::kWeir:
     case LocalCommand::kWeirOn:
+    case LocalCommand::kWeirBigkeys:
     case LocalCommand::kWeirHealth:
+    case LocalCommand::kWeirHotkeys:
+    case LocalCommand::kWeirSlowlog:
     case LocalCommand::kWeirTopology:
     case LocalCommand::kWeirUpstreams:
     case LocalCommand::kClientReply:

@@ -36,6 +36,10 @@ constexpr Probe kProbes[] = {
     {LocalCommand::kWeirExplain, "PING", {}},
     {LocalCommand::kWeirHealth, "PING", {}},
     {LocalCommand::kWeirHelp, "PING", {}},
+    // They show of all clients what Redis' own slow log would.
+    {LocalCommand::kWeirBigkeys, "SLOWLOG", {"LEN"}},
+    {LocalCommand::kWeirHotkeys, "SLOWLOG", {"LEN"}},
+    {LocalCommand::kWeirSlowlog, "SLOWLOG", {"LEN"}},
     {LocalCommand::kWeirTopology, "PING", {}},
     {LocalCommand::kWeirUpstreams, "PING", {}},
 };

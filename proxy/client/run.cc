@@ -39,7 +39,8 @@ bool Dispatcher::MayRunOn(Chunk* chunk, const ParsedRequest& parsed,
                           std::string_view following) const {
   const Session& session = session_;
   const Request* run = session.tail_;
-  if (run == nullptr || session.pauses_ != 0 || parsed.rewritten || !NameDecides(run->entry)) {
+  if (run == nullptr || session.pauses_ != 0 || parsed.rewritten || !worker_.joins_runs() ||
+      !NameDecides(run->entry)) {
     return false;
   }
   const bool run_is_plain = run->in_transaction == InTransaction::kNone && !run->silent &&

@@ -94,6 +94,7 @@ void Session::Close() {
     if (request->has_parts) ForgetParts(*request);
     if (request->fanned) ForgetFanned(*request);
     request->reply.Clear();
+    request->asked_in.Reset();
     worker_->context().requests.ReleaseIfUnused(request);
   }
   tail_ = nullptr;

@@ -236,6 +236,13 @@ class Session final : public StreamOwner, public RequestOwner, public SessionVie
   void NoteError(const Request& request, std::string_view line, uint32_t times);
   void Advance();
   void ReportDone(const Request& request);
+
+  // slow_request.cc, key_request.cc: see asked.h.
+  void KeepAsked(Request* request);
+  // `first`: of the run, the request that was answered, with those behind it.
+  void NoteIfSlow(Request& request, uint32_t first);
+  void CountKeys(const Request& request);
+
   bool SendScriptAgain(Request& request);
   // stand_in.cc
   bool Repeat(Request& request, std::string_view line);

@@ -26,6 +26,8 @@ Request* Session::Push(const CommandEntry* entry) {
   traffic().last_entry = entry;
   ++unanswered_;
   context.stats.requests_in_flight.Add(1);
+  if (worker_->asked().chunk != nullptr) [[unlikely]]
+    KeepAsked(request);
   return request;
 }
 
@@ -119,6 +121,8 @@ void Session::OnReply(Request& request, Chunk* chunk, std::string_view bytes, ui
   // Redis has a command that weir's table lacks: a module may have been loaded.
   if (request.effect == PinEffect::kUnknown && frames != 0 && !error) [[unlikely]]
     worker_->NoteUnknownCommand(upstream_);
+  if (request.asked_in && frames != 0) [[unlikely]]
+    NoteIfSlow(request, request.replies - frames);
   unanswered_ -= frames;
   worker_->context().stats.requests_in_flight.Add(-static_cast<int64_t>(frames));
   if (pinned_ != nullptr && request.link == own_link_) [[unlikely]]
@@ -263,6 +267,12 @@ void Session::Finish(Request& request) {
     worker_->context().stats.requests_in_flight.Add(-static_cast<int64_t>(request.count));
   }
   request.done = true;
+  if (request.asked_in) [[unlikely]] {
+    NoteIfSlow(request, 0);
+    if (worker_->key_stats() != nullptr) CountKeys(request);
+    // It may stand in its link's queue for long yet.
+    request.asked_in.Reset();
+  }
   traffic().commands += request.count;
   if (worker_->chain().has(kHookDone)) ReportDone(request);
   if (on_links_ == 0) ClearPause(Pause::kOrder);
@@ -309,6 +319,8 @@ void Session::ReportDone(const Request& request) {
   done.total_ns = now_ns - request.received_ns;
   if (request.sent && request.replied_ns > request.sent_ns) {
     done.upstream_ns = request.replied_ns - request.sent_ns;
+    if (request.sent_ns > request.received_ns)
+      done.queue_ns = request.sent_ns - request.received_ns;
   }
   worker_->chain().OnDone(done);
 }

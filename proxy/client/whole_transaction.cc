@@ -17,6 +17,7 @@
 #include "plugins/text.h"
 #include "proxy/backend/link.h"
 #include "proxy/backend/upstream.h"
+#include "proxy/client/asked.h"
 #include "proxy/client/dispatcher.h"
 #include "proxy/worker.h"
 #include "routing/text.h"
@@ -109,12 +110,14 @@ size_t Dispatcher::TakeTransaction(Chunk* chunk, std::string_view data, uint32_t
 void Dispatcher::SendInTransaction(Link* link, InTransaction place, const CommandEntry* entry,
                                    Chunk* chunk, std::string_view wire) {
   Request* tail = session_.tail_;
-  if (place == InTransaction::kPart && tail->entry == entry && link->CanExtend(tail)) {
+  if (place == InTransaction::kPart && tail->entry == entry && worker_.joins_runs() &&
+      link->CanExtend(tail)) {
     link->Extend(tail, chunk, wire);
     ++session_.unanswered_;
     worker_.context().stats.requests_in_flight.Add(1);
     return;
   }
+  const AskedScope asked(worker_, chunk, wire, /*rewritten=*/false);
   Request* request = session_.Push(entry);
   request->in_transaction = place;
   request->deadline_ms = worker_.DeadlineMs(session_.upstream_, nullptr);

@@ -109,7 +109,7 @@ TEST_F(MetricsTest, HaveNothingToSayAtFirst) {
 }
 
 TEST_F(MetricsTest, AddUpRuns) {
-  chain_.OnDone({&get_.entry, 0, 64, 2, 6400, 640, 300'000, 200'000});
+  chain_.OnDone({&get_.entry, 0, 64, 2, 6400, 640, 300'000, 200'000, 60'000});
   chain_.OnDone({&get_.entry, 0, 1, 0, 100, 10, 30'000, 20'000});
   chain_.OnDone({&get_.entry, 1, 1, 0, 1, 1, 1, 1});
   chain_.OnDone({&set_.entry, 0, 1, 0, 7, 5, 1, 1});
@@ -129,6 +129,10 @@ TEST_F(MetricsTest, AddUpRuns) {
   EXPECT_EQ(
       samples.Histogram("weir_upstream_duration_seconds{command=get,upstream=default}").sum_ns,
       64 * 200'000u + 20'000u);
+  const HistogramCounts queue =
+      samples.Histogram("weir_queue_duration_seconds{command=get,upstream=default}");
+  EXPECT_EQ(queue.sum_ns, 64 * 60'000u);
+  EXPECT_EQ(queue.count(), 65u);
   const HistogramCounts own =
       samples.Histogram("weir_proxy_duration_seconds{command=get,upstream=default}");
   EXPECT_EQ(own.sum_ns, 64 * 100'000u + 10'000u);
@@ -143,6 +147,8 @@ TEST_F(MetricsTest, GiveUpstreamsNoTimeForWhatWeirAnswered) {
   EXPECT_EQ(
       samples.Histogram("weir_upstream_duration_seconds{command=get,upstream=default}").count(),
       0u);
+  EXPECT_EQ(samples.Histogram("weir_queue_duration_seconds{command=get,upstream=default}").count(),
+            0u);
   EXPECT_EQ(samples.Histogram("weir_proxy_duration_seconds{command=get,upstream=default}").sum_ns,
             15'000u);
   EXPECT_EQ(samples.Histogram("weir_proxy_duration_seconds{command=set,upstream=default}").sum_ns,

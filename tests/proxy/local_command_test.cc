@@ -93,7 +93,7 @@ TEST_P(LocalCommandTest, EntriesHaveRedisTypes) {
   for (size_t i = 0; i < our_entry.elements.size(); ++i) {
     EXPECT_EQ(our_entry.elements[i].type, their_entry.elements[i].type) << i;
   }
-  const Reply& our_help = our_entry.elements[9].elements[2];
+  const Reply& our_help = our_entry.elements[9].elements[3];
   EXPECT_EQ(our_help.elements[0].text, "weir|help");
   for (const Reply& sub : their_entry.elements[9].elements) {
     if (sub.elements[0].text == "latency|help") {
@@ -179,19 +179,20 @@ std::vector<std::string> Names(const std::string& reply) {
 TEST_P(LocalCommandTest, ListIsFilteredAsRedisDoes) {
   const std::vector<std::pair<Args, Args>> cases = {
       {{},
-       {"weir", "weir.on", "weir|explain", "weir|health", "weir|help", "weir|topology",
-        "weir|upstreams"}},
+       {"weir", "weir.on", "weir|bigkeys", "weir|explain", "weir|health", "weir|help",
+        "weir|hotkeys", "weir|slowlog", "weir|topology", "weir|upstreams"}},
       {{"FILTERBY", "ACLCAT", "connection"},
        {"weir|explain", "weir|health", "weir|help", "weir|topology", "weir|upstreams"}},
       {{"filterby", "aclcat", "SLOW"},
-       {"weir", "weir.on", "weir|explain", "weir|health", "weir|topology", "weir|upstreams"}},
+       {"weir", "weir.on", "weir|bigkeys", "weir|explain", "weir|health", "weir|hotkeys",
+        "weir|slowlog", "weir|topology", "weir|upstreams"}},
       {{"FILTERBY", "ACLCAT", "geo"}, {}},
       {{"FILTERBY", "MODULE", "weir"}, {}},
       {{"FILTERBY", "PATTERN", "*w?IR"}, {"weir"}},
       {{"FILTERBY", "PATTERN", "*EIR*"},
-       {"weir", "weir.on", "weir|explain", "weir|health", "weir|help", "weir|topology",
-        "weir|upstreams"}},
-      {{"FILTERBY", "PATTERN", "weir|[a-f]*"}, {"weir|explain"}},
+       {"weir", "weir.on", "weir|bigkeys", "weir|explain", "weir|health", "weir|help",
+        "weir|hotkeys", "weir|slowlog", "weir|topology", "weir|upstreams"}},
+      {{"FILTERBY", "PATTERN", "weir|[a-f]*"}, {"weir|bigkeys", "weir|explain"}},
   };
   for (const auto& [filter, own] : cases) {
     Args args = {"COMMAND", "LIST"};

@@ -67,6 +67,10 @@ TEST_F(Packaging, PutsEverythingWhereItBelongs) {
   EXPECT_EQ(access((root_ / "usr/bin/weir").c_str(), X_OK), 0);
   EXPECT_TRUE(Read(root_ / "etc/weir/weir.toml") == Read(kSource / "conf/weir.toml"));
   EXPECT_TRUE(Read(root_ / "usr/share/man/man1/weir.1") == Read(kSource / "conf/weir.1"));
+  for (const std::string file :
+       {"grafana/weir.json", "prometheus/weir-alerts.yml", "prometheus/weir-alerts-test.yml"}) {
+    EXPECT_TRUE(Read(root_ / "usr/share/weir" / file) == Read(kSource / "conf" / file)) << file;
+  }
   EXPECT_EQ(Read(root_ / "usr/lib/systemd/system/weir.service"),
             Read(kSource / "conf/weir.service"));
 }

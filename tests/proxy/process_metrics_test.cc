@@ -109,6 +109,28 @@ TEST(ProcessMetrics, SayWhichNodesAreUp) {
                         "weir_upstream_up{upstream=\"default\",node=\"127.0.0.1:1\"} 1\n"));
 }
 
+TEST(ProcessMetrics, SayHowManyWorkersEjectANode) {
+  NodeStates nodes;
+  nodes.Report("default", "127.0.0.1:1", true, "");
+  const auto ejected = [&] {
+    MetricsPage page;
+    ProcessMetrics({}, &nodes).Collect(page);
+    return page.Text();
+  };
+  const std::string sample = "\nweir_upstream_ejected{upstream=\"default\",node=\"127.0.0.1:1\"} ";
+  nodes.ReportEjection("default", "127.0.0.1:1", true, "no answer");
+  nodes.ReportEjection("default", "127.0.0.1:1", true, "no answer");
+  nodes.ReportEjection("default", "127.0.0.1:2", true, "it has left");
+  EXPECT_THAT(ejected(), HasSubstr(sample + "2\n"));
+  EXPECT_EQ(nodes.All()[0].ejected_cause, "no answer");
+  nodes.ReportEjection("default", "127.0.0.1:1", false, "");
+  EXPECT_THAT(ejected(), HasSubstr(sample + "1\n"));
+  nodes.ReportEjection("default", "127.0.0.1:1", false, "");
+  nodes.ReportEjection("default", "127.0.0.1:1", false, "");
+  EXPECT_THAT(ejected(), HasSubstr(sample + "0\n"));
+  EXPECT_EQ(nodes.All()[0].ejected_cause, "");
+}
+
 TEST(ProcessUsage, IsPlausible) {
   const ProcessUsage usage = MeasureProcess();
   EXPECT_GT(usage.cpu_s.value(), 0);

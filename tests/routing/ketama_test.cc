@@ -44,8 +44,8 @@ class Twemproxy {
   void ExpectSamePlaces(const std::vector<std::string>& keys) {
     harness::RawClient proxy(listen_.port());
     for (const std::string& key : keys) EXPECT_EQ(proxy.Command({"SET", key, "v"}), "+OK\r\n");
-    std::map<std::string, uint16_t> found;
-    for (uint16_t i = 0; i < servers_.size(); ++i) {
+    std::map<std::string, size_t> found;
+    for (size_t i = 0; i < servers_.size(); ++i) {
       harness::RawClient direct(servers_[i]->port());
       for (const auto& key : harness::ParseReply(direct.Command({"KEYS", "*"})).elements) {
         found[key.text] = i;

@@ -70,6 +70,17 @@ TEST_F(ReadPolicyTest, LagIsBounded) {
   EXPECT_EQ(Chosen({.read_from = ReadFrom::kReplica}), (Nodes{1, 2, 3}));
 }
 
+TEST_F(ReadPolicyTest, AReplicaIsReadableUntilItsLagWillBeTooMuch) {
+  const ReadPolicy policy{.read_from = ReadFrom::kAny, .max_lag_ms = 100};
+  NodeFigures figures{.lag_ms = 40};
+  EXPECT_EQ(ReadableUntilMs(nodes_[1], policy, figures, 1000), 1061U);
+  figures.lag_ms = 100;
+  EXPECT_EQ(ReadableUntilMs(nodes_[1], policy, figures, 1000), 1001U);
+  EXPECT_EQ(ReadableUntilMs(nodes_[0], policy, NodeFigures(), 1000), UINT64_MAX);
+  EXPECT_EQ(ReadableUntilMs(nodes_[1], {.read_from = ReadFrom::kAny}, NodeFigures(), 1000),
+            UINT64_MAX);
+}
+
 TEST_F(ReadPolicyTest, NearestIsWithinAFactor) {
   figures_[0].round_trip_us = 1000;
   figures_[1].round_trip_us = 1199;

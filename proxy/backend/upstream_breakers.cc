@@ -1,0 +1,77 @@
+// An upstream's circuit breakers: what is done when one opens, and when its node is tried again.
+#include <algorithm>
+#include <utility>
+
+#include "plugins/text.h"
+#include "proxy/backend/node_probe.h"
+#include "proxy/backend/upstream.h"
+
+namespace weir {
+
+void Upstream::BreakCircuits(OnEjection on_ejection) { on_ejection_ = std::move(on_ejection); }
+
+// Only notes it: the link is in the midst of its queue. TendBreakers does what follows.
+void Upstream::OnRequestFailed(Link& link, std::string_view cause) {
+  NodeState& node = map_.node(link.key().node)->state;
+  if (node.breaker == nullptr || node.breaker->ejects()) return;
+  uint64_t answered_ms = 0;
+  for (const auto& [other, owned] : links_) {
+    if (other->key().node == link.key().node) {
+      answered_ms = std::max(answered_ms, other->answered_ms());
+    }
+  }
+  if (!node.breaker->OnFailure(context_->NowMs(), answered_ms)) return;
+  node.ejected_cause =
+      Concat(config_->consecutive_failures, " requests in a row failed, the last with: ", cause);
+}
+
+void Upstream::TendBreakers() {
+  if (on_ejection_ == nullptr) return;
+  for (size_t i = 0; i < map_.size(); ++i) {
+    const auto number = static_cast<NodeIndex>(i);
+    MappedNode* node = map_.node(number);
+    if (node == nullptr || node->left || node->state.breaker == nullptr) continue;
+    CircuitBreaker& breaker = *node->state.breaker;
+    if (breaker.ejects() && !node->state.ejected) Eject(number);
+    if (breaker.TakeProbe(context_->NowMs())) Probe(number);
+  }
+}
+
+// What is on its way stays so, and may still be answered; what comes next finds links on which
+// nothing is sent.
+void Upstream::Eject(NodeIndex number) {
+  NodeState& node = map_.node(number)->state;
+  node.ejected = true;
+  context_->stats.ejections.Add();
+  on_ejection_(config_->name, node.address, true, node.ejected_cause);
+  for (const auto& [key, group] : groups_) {
+    if (key.node != number) continue;
+    for (Link* link : std::vector<Link*>(group->shared_)) {
+      if (link != nullptr) group->SetAside(link);
+    }
+    for (Link* link : std::exchange(group->idle_exclusive_, {})) {
+      link->CloseNow("-ERR weir: the link was idle");
+    }
+  }
+  if (is_cluster()) UpdateReaders();
+}
+
+void Upstream::Probe(NodeIndex number) {
+  LinkKey key = BaseKey();
+  key.node = number;
+  LinkGroup* group = Hold(key);
+  ProbeNode(context_, this, group, [this, number](bool succeeded) { OnProbed(number, succeeded); });
+  group->Release();
+}
+
+void Upstream::OnProbed(NodeIndex number, bool succeeded) {
+  MappedNode* node = map_.node(number);
+  if (node == nullptr || node->state.breaker == nullptr) return;
+  node->state.breaker->OnProbe(context_->NowMs(), succeeded);
+  if (node->state.breaker->ejects() || !node->state.ejected) return;
+  node->state.ejected = false;
+  on_ejection_(config_->name, node->state.address, false, "");
+  if (is_cluster()) UpdateReaders();
+}
+
+}  // namespace weir

@@ -1,0 +1,196 @@
+// Circuit breakers (consecutive_failures): a node that takes connections and does not answer, or
+// breaks them, is left alone, tried by weir itself, and let in again slowly.
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tests/support/support.h"
+
+namespace weir::harness {
+namespace {
+
+WeirConfig Config(
+    const std::string& url, const std::string& more = "",
+    const std::string& limits = "consecutive_failures = 3\nrequest_timeout_ms = 1000\n") {
+  WeirConfig config;
+  config.url = url;
+  config.workers = 1;
+  config.admin = true;
+  // The servers are asked for their roles once, so that nothing but the breaker excludes anybody.
+  config.upstream = limits +
+                    "base_ejection_time_ms = 20\nmax_ejection_time_ms = 200\n"
+                    "connect_timeout_ms = 300\nreconnect_min_ms = 10\nreconnect_max_ms = 50\n"
+                    "health_check_interval_ms = 3600000\n" +
+                    more;
+  return config;
+}
+
+class EjectionTest : public ::testing::Test {
+ protected:
+  static std::string Health(const WeirServer& weir) {
+    return RawClient(weir.port()).Command({"WEIR", "HEALTH"});
+  }
+  static bool IsEjected(const WeirServer& weir, const std::string& address) {
+    const std::string health = Health(weir);
+    const size_t at = health.find("node=" + address + " ");
+    if (at == std::string::npos) return false;
+    return health.substr(at, health.find("\r\n", at) - at).find(" ejected_by=1 ") !=
+           std::string::npos;
+  }
+  // The answers to eight clients who ask the same at the same time.
+  static std::vector<std::string> AtOnce(const WeirServer& weir,
+                                         const std::vector<std::string>& args) {
+    std::vector<std::unique_ptr<RawClient>> clients;
+    for (int i = 0; i < 8; ++i) {
+      clients.push_back(std::make_unique<RawClient>(weir.port()));
+      clients.back()->Send(Encode(args));
+    }
+    std::vector<std::string> answers;
+    for (const auto& client : clients) answers.push_back(client->ReadFrame());
+    return answers;
+  }
+  static bool HasMetric(const WeirServer& weir, const std::string& line) {
+    return HttpGet(weir.admin_port(), "/metrics").body.find(line) != std::string::npos;
+  }
+};
+
+// The replica's connections are sound, and bring nothing.
+class ReplicaEjectionTest : public EjectionTest {
+ protected:
+  ReplicaEjectionTest() {
+    RawClient primary(servers_.server(0).port());
+    EXPECT_EQ(primary.Text({"SET", "k", "v"}), "OK");
+    EXPECT_EQ(primary.Text({"WAIT", "2", "10000"}), "2");
+  }
+  std::string url() const {
+    return "redis://" + address_of_primary_ + "," + silent_.address() + "," + address_of_second_;
+  }
+  RedisServer& replica() { return servers_.server(1); }
+  bool IsReadFrom(const WeirServer& weir) {
+    const int64_t before = replica().Calls("get");
+    for (int i = 0; i < 3; ++i) RawClient(weir.port()).Text({"GET", "k"});
+    return replica().Calls("get") > before;
+  }
+  // Reads until the replica is ejected; until then some are not answered in time.
+  void AwaitEjection(const WeirServer& weir) {
+    ASSERT_TRUE(Eventually([&] {
+      for (const std::string& answer : AtOnce(weir, {"GET", "k"})) {
+        EXPECT_TRUE(answer == "$1\r\nv\r\n" || answer.starts_with("-TIMEOUT weir: ")) << answer;
+      }
+      return IsEjected(weir, silent_.address());
+    })) << Health(weir);
+  }
+
+  ReplicatedServers servers_{2};
+  std::string address_of_primary_ = servers_.server(0).address();
+  std::string address_of_second_ = servers_.server(2).address();
+  Saboteur silent_{servers_.server(1).port()};
+};
+
+TEST_F(ReplicaEjectionTest, AReplicaThatNeverAnswersIsLeftOutUntilItDoes) {
+  WeirServer weir(Config(url(), "read_from = \"replica\"\nslow_start_window_ms = 0\n"));
+  ASSERT_TRUE(Eventually([&] { return IsReadFrom(weir); }));
+  silent_.Blackhole(Direction::kToClient, true);
+  AwaitEjection(weir);
+  // Nobody waits for it any more, although it is tried again and again.
+  for (int i = 0; i < 60; ++i) ASSERT_EQ(RawClient(weir.port()).Text({"GET", "k"}), "v") << i;
+  const std::string labels = "{upstream=\"default\",node=\"" + silent_.address() + "\"}";
+  EXPECT_TRUE(HasMetric(weir, "weir_upstream_ejected" + labels + " 1\n"));
+  EXPECT_TRUE(HasMetric(weir, "weir_ejections_total{worker=\"0\"} 1\n"));
+  silent_.Blackhole(Direction::kToClient, false);
+  EXPECT_TRUE(Eventually([&] { return !IsEjected(weir, silent_.address()); }));
+  EXPECT_TRUE(Eventually([&] { return IsReadFrom(weir); }));
+  EXPECT_TRUE(HasMetric(weir, "weir_upstream_ejected" + labels + " 0\n"));
+}
+
+TEST_F(ReplicaEjectionTest, ItReturnsWithASmallShare) {
+  WeirServer weir(Config(url(), "read_from = \"replica\"\nslow_start_window_ms = 3600000\n"));
+  ASSERT_TRUE(Eventually([&] { return IsReadFrom(weir); }));
+  silent_.Blackhole(Direction::kToClient, true);
+  AwaitEjection(weir);
+  silent_.Blackhole(Direction::kToClient, false);
+  ASSERT_TRUE(Eventually([&] { return !IsEjected(weir, silent_.address()); }));
+  const int64_t before = replica().Calls("get");
+  for (int i = 0; i < 110; ++i) ASSERT_EQ(RawClient(weir.port()).Text({"GET", "k"}), "v") << i;
+  // One in eleven; it would have been every second.
+  const int64_t reads = replica().Calls("get") - before;
+  EXPECT_GE(reads, 5);
+  EXPECT_LE(reads, 25);
+}
+
+TEST_F(EjectionTest, APrimaryThatHangsIsRefusedAtOnceUntilItAnswers) {
+  RedisServer redis;
+  WeirServer weir(Config(redis.url()));
+  RawClient client(weir.port());
+  ASSERT_EQ(client.Text({"SET", "n", "0"}), "OK");
+  redis.Pause();
+  int64_t timeouts = 0;
+  std::string answer;
+  ASSERT_TRUE(Eventually([&] {
+    bool refused = false;
+    for (const std::string& each : AtOnce(weir, {"INCR", "n"})) {
+      timeouts += each.starts_with("-TIMEOUT weir: ") ? 1 : 0;
+      refused |=
+          each.starts_with("-DOWN weir: " + redis.address() + " is sent nothing for now: 3 ");
+      answer = each;
+    }
+    return refused;
+  })) << answer;
+  EXPECT_GE(timeouts, 3);
+  EXPECT_TRUE(IsEjected(weir, redis.address())) << Health(weir);
+  // A pipeline of many does not pile up.
+  std::string batch;
+  for (int i = 0; i < 500; ++i) batch += Encode({"INCR", "n"});
+  client.Send(batch);
+  for (const std::string& refused : client.ReadFrames(500)) {
+    ASSERT_TRUE(refused.starts_with("-DOWN weir: ")) << refused;
+  }
+  redis.Resume();
+  ASSERT_TRUE(Eventually([&] {
+    answer = client.Text({"INCR", "n"});
+    return !answer.starts_with("-");
+  })) << answer;
+  // Those that were given up may have run when it went on; none of the refused has.
+  EXPECT_LE(std::stoll(answer), timeouts + 1);
+  EXPECT_FALSE(IsEjected(weir, redis.address()));
+}
+
+// It accepts, shakes hands, answers PING, and resets the connection on what clients want.
+TEST_F(EjectionTest, WhoBreaksConnectionsIsEjectedAgainAndAgain) {
+  std::atomic<bool> resets = true;
+  FakeBackend fake([&](const std::vector<std::string>&) {
+    return resets ? Answer{.bytes = "", .reset = true} : Answer{.bytes = "$1\r\nv\r\n"};
+  });
+  WeirServer weir(Config(fake.url()));
+  RawClient client(weir.port());
+  std::string answer;
+  for (int times = 1; times <= 3; ++times) {
+    // The probe succeeds, the next requests do not.
+    ASSERT_TRUE(Eventually([&] {
+      answer = client.Text({"GET", "k"});
+      return HasMetric(weir, "weir_ejections_total{worker=\"0\"} " + std::to_string(times) + "\n");
+    })) << answer;
+  }
+  resets = false;
+  ASSERT_TRUE(Eventually([&] { return client.Text({"GET", "k"}) == "v"; }));
+  EXPECT_FALSE(IsEjected(weir, fake.address()));
+}
+
+// A reply now and then is no failure in a row: slow commands do not eject anybody.
+TEST_F(EjectionTest, WhoAnswersInBetweenStays) {
+  RedisServer redis;
+  WeirServer weir(Config(redis.url(), "", "consecutive_failures = 20\nrequest_timeout_ms = 100\n"));
+  RawClient client(weir.port());
+  for (int i = 0; i < 25; ++i) {
+    ASSERT_EQ(client.Text({"SET", "k", "v"}), "OK");
+    redis.Pause();
+    EXPECT_TRUE(client.Text({"GET", "k"}).starts_with("-TIMEOUT weir: "));
+    redis.Resume();
+    ASSERT_TRUE(Eventually([&] { return client.Text({"GET", "k"}) == "v"; }));
+  }
+  EXPECT_TRUE(HasMetric(weir, "weir_ejections_total{worker=\"0\"} 0\n"));
+}
+
+}  // namespace
+}  // namespace weir::harness
