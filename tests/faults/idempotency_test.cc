@@ -178,7 +178,7 @@ TEST_F(IdempotencyFaultTest, AtRandomStepsEachTokenHasOneEffect) {
 TEST_F(IdempotencyFaultTest, AWeirThatIsKilledLosesAndDoublesNothing) {
   Random random(Seed());
   RawClient direct(redis_.port());
-  constexpr int kRounds = 25;
+  constexpr int kRounds = 12;
   constexpr int kEach = 20;
   for (int round = 0; round < kRounds && !HasFailure(); ++round) {
     std::vector<std::string> tokens;

@@ -44,7 +44,7 @@ TEST(PluginTables, AreReadAndWrittenOut) {
 }
 
 TEST(PluginTables, ErrorsOfIdempotencyNameTheirPlace) {
-  const std::string good = R"([plugin.idempotency]
+  const std::string good = R"toml([plugin.idempotency]
 enabled = true
 ttl_ms = 1000
 [[plugin.idempotency.rule]]
@@ -54,7 +54,7 @@ strip = true
 [[plugin.idempotency.rule]]
 name = "key"
 token = "key"
-)";
+)toml";
   EXPECT_EQ(Errors(good, "strip = true", "strip = false"), "none");
   EXPECT_THAT(Errors(good, "arg(-1)", "arg(0)"),
               HasSubstr("f.toml:6:9: [[plugin.idempotency.rule]] token: expected arg(N), key"));
