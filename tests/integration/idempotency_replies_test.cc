@@ -2,6 +2,8 @@
 //
 // Redis 7.0 has no write that answers a boolean, a big number or a verbatim string, nor a read that
 // takes a token; so these types cannot be here.
+#include <gmock/gmock.h>
+
 #include <set>
 
 #include "plugins/idem_command.h"
