@@ -3,8 +3,8 @@
 //
 // Lives on the control thread's loop. A round asks all primaries that are known, or the URL's seeds
 // while none is, at once; it ends as soon as more than half of them agree, or all have answered, or
-// a second is over. Rounds come at topology_refresh_interval_ms with jitter, and soon after a worker
-// wants one: many wishes are one round, and rounds are at least kPauseMs apart.
+// a second is over. Rounds come at topology_refresh_interval_ms with jitter, and soon after a
+// worker wants one: many wishes are one round, and rounds are at least kPauseMs apart.
 #ifndef WEIR_PROXY_BACKEND_TOPOLOGY_WATCH_H_
 #define WEIR_PROXY_BACKEND_TOPOLOGY_WATCH_H_
 

@@ -155,11 +155,11 @@ LocalOutcome AnswerInfo(const LocalCall& call) {
   if (!sentinel.empty()) section = section.empty() ? sentinel : Append(sentinel, section);
   const std::string mode(call.context.shown_mode);
   // The server is sent the name "weir" too: it has no such section and says nothing of it.
-  LocalOutcome outcome = AskOwnBytes([section, mode, version = call.protocol_version()](
-                                         Conversation&, std::string_view reply) {
-    const std::optional<std::string_view> text = TextOf(reply);
-    return text ? TextReply(version, Shown(*text, mode, section)) : std::string(reply);
-  });
+  LocalOutcome outcome = AskOwnBytes(
+      [section, mode, version = call.protocol_version()](Conversation&, std::string_view reply) {
+        const std::optional<std::string_view> text = TextOf(reply);
+        return text ? TextReply(version, Shown(*text, mode, section)) : std::string(reply);
+      });
   outcome.ask.of_all = Merge::kInfo;
   return outcome;
 }

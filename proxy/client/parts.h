@@ -28,7 +28,7 @@ struct PartsTask final : RequestExtra {
   std::optional<KeySplit> split;  // absent: each part is the request itself, for another node
   Merge merge = Merge::kFirst;
   bool changes_data = false;
-  bool partial = false;  // a node that is away is left out, not waited for
+  bool partial = false;       // a node that is away is left out, not waited for
   PluginSet reply_marks = 0;  // the plugins whose OnReply gets the merged reply
   std::vector<std::unique_ptr<RequestView::Kept>> kept;  // of plugins
   // Of what weir answers with the help of all nodes: the client's reply from theirs; null: as it

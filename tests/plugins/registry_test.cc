@@ -42,7 +42,8 @@ TEST(Registry, BuildsOnlyWhatIsEnabled) {
   std::vector<PluginConfig> all = Defaults();
   for (PluginConfig& config : all) config.enabled = true;
   std::swap(all.front(), all.back());
-  EXPECT_THAT(BuildChain(all, host)->names(), ElementsAre("metrics", "idempotency", "rate_limit", "skeleton"));
+  EXPECT_THAT(BuildChain(all, host)->names(),
+              ElementsAre("metrics", "idempotency", "rate_limit", "skeleton"));
 }
 
 TEST(Registry, KeepsMetricsOffTheRequestsWay) {

@@ -422,10 +422,14 @@ TEST(LocalCommandsTest, WeirHelpAndErrors) {
   const RedisServer redis;
   LocalClient client(redis);
   EXPECT_EQ(client.Run({"weir", "help"}),
-            "*11\r\n+WEIR <subcommand> [<arg> [value] [opt] ...]. Subcommands are:\r\n"
+            "*17\r\n+WEIR <subcommand> [<arg> [value] [opt] ...]. Subcommands are:\r\n"
+            "+BIGKEYS [<count>]\r\n+    Show the keys that move most bytes.\r\n"
             "+EXPLAIN <command> [<arg> ...]\r\n"
             "+    Show what weir would do with a command, without running it.\r\n"
             "+HEALTH\r\n+    Show which nodes weir reaches, and why not the others.\r\n"
+            "+HOTKEYS [<count>]\r\n+    Show the keys that are asked for most.\r\n"
+            "+SLOWLOG GET [<count>] | LEN | RESET | HELP\r\n"
+            "+    Show the requests that took long, and where their time went.\r\n"
             "+TOPOLOGY [<upstream>]\r\n"
             "+    Show an upstream's nodes, their roles and slots.\r\n"
             "+UPSTREAMS\r\n+    Show all upstreams and where they are.\r\n"

@@ -83,7 +83,8 @@ TEST(CommandPolicyTest, EveryAdministrativeCommandWasThoughtOf) {
                            "cluster|count-failure-reports", "cluster|replicas", "cluster|slaves",
                            "config|get", "latency|doctor", "latency|graph", "latency|histogram",
                            "latency|history", "latency|latest", "latency|reset", "module|list",
-                           "slowlog|get", "slowlog|len", "slowlog|reset"));
+                           "slowlog|get", "slowlog|len", "slowlog|reset", "weir|bigkeys",
+                           "weir|hotkeys", "weir|slowlog"));
 }
 
 TEST(CommandPolicyTest, TheMostSpecificPatternDecides) {
