@@ -79,14 +79,15 @@ struct MadeRequest {
   bool Make(const std::vector<std::string>& args) {
     const std::vector<std::string_view> views(args.begin(), args.end());
     AppendRequest(&wire, views);
-    RequestParser parser(
-        RequestLimits{.bulk_bytes_max = uint64_t{1} << 31, .request_bytes_max = uint32_t{1} << 31});
     const bool good = parser.Parse(&state, wire, &parsed) == ParseStatus::kRequest;
     parsed.rewritten = true;
     return good;
   }
 
   std::string wire;
+  // The arguments stand in it, so it has to live as long as they are looked at.
+  RequestParser parser{
+      RequestLimits{.bulk_bytes_max = uint64_t{1} << 31, .request_bytes_max = uint32_t{1} << 31}};
   ParseState state;
   ParsedRequest parsed;
 };
