@@ -1,11 +1,7 @@
 #include "plugins/idem_script.h"
 
-#include <nettle/base16.h>
-#include <nettle/sha1.h>
-
-#include <array>
-
 #include "plugins/limit_script.h"
+#include "plugins/script_sha1.h"
 #include "plugins/text.h"
 #include "resp/wire_text.h"
 #include "routing/slot_tag.h"
@@ -76,17 +72,6 @@ return 'F' .. tag .. (said or body)
 
 constexpr size_t kTagBytes = 3;  // the shape's letter and two digits
 
-std::string Sha1Hex(std::string_view text) {
-  sha1_ctx context;
-  sha1_init(&context);
-  sha1_update(&context, text.size(), reinterpret_cast<const uint8_t*>(text.data()));
-  std::array<uint8_t, SHA1_DIGEST_SIZE> digest;
-  sha1_digest(&context, digest.size(), digest.data());
-  std::string hex(BASE16_ENCODE_LENGTH(SHA1_DIGEST_SIZE), '\0');
-  base16_encode_update(hex.data(), digest.size(), digest.data());
-  return hex;
-}
-
 // With its length before it, so that no two lists of texts are the same.
 void AppendSized(std::string* out, std::string_view text) {
   *out += Concat(text.size(), ":", text);
@@ -118,7 +103,7 @@ std::string IdemFingerprint(const ArgList& args) {
 
 std::vector<std::string> IdemScriptArgs(const IdemQuestion& question, const IdemPlan& plan,
                                         const ArgList& args) {
-  static const std::string hash = Sha1Hex(kScript);
+  static const std::string hash = ScriptSha1(kScript);
   std::vector<std::string> all;
   all.reserve(9 + plan.keys.size() + args.size());
   all.emplace_back("EVALSHA");

@@ -9,21 +9,9 @@
 namespace weir {
 namespace {
 
-constexpr size_t kNameBytesMax = 64;
 constexpr int64_t kTtlMsMax = int64_t{366} * 86'400'000;
 constexpr int64_t kReplyBytesMax = 8 << 20;  // what a script and a collected reply bear easily
 constexpr std::string_view kTitle = "[[plugin.idempotency.rule]]";
-
-absl::Status CheckName(const std::string& name) {
-  const bool good =
-      name.size() <= kNameBytesMax && std::all_of(name.begin(), name.end(), [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
-      });
-  if (good) return absl::OkStatus();
-  return InvalidArgument(Concat("expected at most ", kNameBytesMax,
-                                " lower-case letters, digits, '_' and '-', found \"",
-                                Printable(name), "\""));
-}
 
 absl::Status CheckToken(const std::string& token) {
   if (token.empty() || ParseIdemTokenSource(token)) return absl::OkStatus();
@@ -46,7 +34,7 @@ constexpr ConfigKey kKeys[] = {
 constexpr ConfigKey kOwnRuleKeys[] = {
     {"name", FieldOf<&IdemRuleSettings::name>(),
      "For records, error replies, metrics and WEIR EXPLAIN; each rule has one of its own.", 0, 0,
-     nullptr, &CheckName},
+     nullptr, &CheckRuleName},
     {"token", FieldOf<&IdemRuleSettings::token>(),
      "Where the token stands: arg(N), from the end if N is negative; key; key_part(N) of parts "
      "between ':'; field(NAME) of HSET or XADD.",

@@ -1,11 +1,11 @@
 #include "plugins/limit_script.h"
 
 #include <nettle/base16.h>
-#include <nettle/sha1.h>
 #include <nettle/sha2.h>
 
 #include <array>
 
+#include "plugins/script_sha1.h"
 #include "plugins/text.h"
 #include "resp/reply_writer.h"
 #include "resp/wire_text.h"
@@ -167,21 +167,10 @@ return {allowed and 1 or 0, 0, room, math.ceil(level * period / points),
         (allowed or cost > all) and -1 or wait, grant, allowed and wait or 0}
 )lua";
 
-std::string Sha1Hex(std::string_view text) {
-  sha1_ctx context;
-  sha1_init(&context);
-  sha1_update(&context, text.size(), reinterpret_cast<const uint8_t*>(text.data()));
-  std::array<uint8_t, SHA1_DIGEST_SIZE> digest;
-  sha1_digest(&context, digest.size(), digest.data());
-  std::string hex(BASE16_ENCODE_LENGTH(SHA1_DIGEST_SIZE), '\0');
-  base16_encode_update(hex.data(), digest.size(), digest.data());
-  return hex;
-}
-
 // The script that a question needs, or its hash.
 std::string ScriptFor(const ScriptQuestion& question, bool with_text) {
-  static const std::string bucket_hash = Sha1Hex(kBucketScript);
-  static const std::string hash = Sha1Hex(kScript);
+  static const std::string bucket_hash = ScriptSha1(kBucketScript);
+  static const std::string hash = ScriptSha1(kScript);
   const bool bucket = question.limits.size() == 1 &&
                       question.limits[0].shape.algorithm <= LimitAlgorithm::kTokenBucket;
   if (with_text) return std::string(bucket ? kBucketScript : kScript);

@@ -10,20 +10,7 @@
 namespace weir {
 namespace {
 
-constexpr size_t kNameBytesMax = 64;
 constexpr int64_t kCostMax = 1'000'000;
-
-absl::Status CheckName(const std::string& name) {
-  // Empty is the default, which is refused where a rule is made of it.
-  const bool good =
-      name.size() <= kNameBytesMax && std::all_of(name.begin(), name.end(), [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
-      });
-  if (good) return absl::OkStatus();
-  return InvalidArgument(Concat("expected at most ", kNameBytesMax,
-                                " lower-case letters, digits, '_' and '-', found \"",
-                                Printable(name), "\""));
-}
 
 absl::Status CheckBy(const std::string& part) {
   if (ParseIdentityPart(part)) return absl::OkStatus();
@@ -70,7 +57,7 @@ const LimitSettings kLimitDefaults;
 constexpr ConfigKey kOwnRuleKeys[] = {
     {"name", FieldOf<&LimitRuleSettings::name>(),
      "For error replies, metrics and WEIR EXPLAIN; each rule has one of its own.", 0, 0, nullptr,
-     &CheckName},
+     &CheckRuleName},
     {"action", FieldOf<&LimitRuleSettings::action>(),
      "What becomes of a request above the limit: an error, a delay until its turn, or nothing but "
      "being counted.",

@@ -14,6 +14,7 @@
 namespace weir {
 namespace {
 
+constexpr size_t kNameBytesMax = 64;
 constexpr AclCategories kOnlyIfNamed = {AclCategory::kConnection, AclCategory::kTransaction};
 
 bool MatchesAny(const std::vector<std::string>& patterns, std::string_view text) {
@@ -178,6 +179,16 @@ absl::Status CheckRuleAddress(const std::string& network) {
   return Unexpected(
       "an address or a network whose bits behind the prefix are 0, such as \"10.0.0.0/8\"",
       network);
+}
+
+absl::Status CheckRuleName(const std::string& name) {
+  const bool good =
+      name.size() <= kNameBytesMax && std::all_of(name.begin(), name.end(), [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+      });
+  if (good) return absl::OkStatus();
+  return Unexpected(Concat("at most ", kNameBytesMax, " lower-case letters, digits, '_' and '-'"),
+                    name);
 }
 
 absl::Status CheckRuleDb(const std::string& db) {

@@ -111,7 +111,9 @@ class RuleSet {
   std::vector<Known> known_ = std::vector<Known>(1);
 };
 
-// For configuration keys: OK, or what was expected.
+// For configuration keys: OK, or what was expected. A name may be empty, which is the default; who
+// makes a rule of it refuses that.
+absl::Status CheckRuleName(const std::string& name);
 absl::Status CheckRuleCommand(const std::string& pattern);
 absl::Status CheckRuleAddress(const std::string& network);
 absl::Status CheckRuleDb(const std::string& db);

@@ -1,23 +1,10 @@
 // Scripts by their hash, the least recently used going first.
 #include "proxy/client/script_cache.h"
 
-#include <nettle/base16.h>
-#include <nettle/sha1.h>
-
 #include "absl/strings/ascii.h"
+#include "plugins/script_sha1.h"
 
 namespace weir {
-
-std::string ScriptSha1(std::string_view text) {
-  sha1_ctx context;
-  sha1_init(&context);
-  sha1_update(&context, text.size(), reinterpret_cast<const uint8_t*>(text.data()));
-  uint8_t digest[SHA1_DIGEST_SIZE];
-  sha1_digest(&context, sizeof(digest), digest);
-  std::string hex(BASE16_ENCODE_LENGTH(sizeof(digest)), '\0');
-  base16_encode_update(hex.data(), sizeof(digest), digest);
-  return hex;
-}
 
 void ScriptCache::Remember(std::string_view text) {
   if (text.size() > bytes_max_) return;

@@ -49,9 +49,6 @@ class ScriptCache {
   absl::flat_hash_map<std::string, std::list<Script>::iterator> by_sha1_;
 };
 
-// 40 lower-case hex digits, as Redis names a script.
-std::string ScriptSha1(std::string_view text);
-
 }  // namespace weir
 
 #endif  // WEIR_PROXY_CLIENT_SCRIPT_CACHE_H_

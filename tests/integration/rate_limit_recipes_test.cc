@@ -4,29 +4,12 @@
 #include <memory>
 
 #include "tests/integration/fixture.h"
+#include "tests/integration/recipes.h"
 
 namespace weir::harness {
 namespace {
 
-// The configuration in each recipe, by its title.
-std::map<std::string, std::string> Recipes() {
-  std::map<std::string, std::string> recipes;
-  const std::string text = ReadFile(WEIR_SOURCE_DIR "/plugins/rate_limit.md");
-  std::string title;
-  bool inside = false;
-  for (size_t at = 0; at < text.size();) {
-    const size_t end = text.find('\n', at);
-    const std::string line = text.substr(at, end - at);
-    at = end + 1;
-    if (line.starts_with("### ")) title = line.substr(4);
-    if (line == "```toml" || line == "```") {
-      inside = line == "```toml";
-    } else if (inside) {
-      recipes[title] += line + "\n";
-    }
-  }
-  return recipes;
-}
+std::map<std::string, std::string> Recipes() { return RecipesOf("rate_limit.md"); }
 
 // SHA-256 of "secret".
 const std::string kHash = "\"#2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b\"";
