@@ -1,6 +1,5 @@
 #include "plugins/idempotency_config.h"
 
-#include <algorithm>
 #include <map>
 
 #include "plugins/idem_token.h"

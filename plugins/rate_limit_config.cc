@@ -1,6 +1,5 @@
 #include "plugins/rate_limit_config.h"
 
-#include <algorithm>
 #include <map>
 
 #include "plugins/nearest_name.h"

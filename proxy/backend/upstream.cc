@@ -37,8 +37,7 @@ Link* LinkGroup::TakeExclusive() {
 }
 
 void LinkGroup::GiveBack(Link* link, bool clean) {
-  if (clean && link->idle() && link->state() == Link::State::kReady &&
-      idle_exclusive_.size() < kIdleExclusiveMax) {
+  if (clean && link->idle() && link->state() == Link::State::kReady) {
     idle_exclusive_.push_back(link);
   } else {
     link->CloseNow("-ERR weir: the link was closed");

@@ -53,12 +53,12 @@ class LinkGroup {
 
  private:
   friend class Upstream;
-  static constexpr size_t kIdleExclusiveMax = 64;
   Link* Open(size_t index);
 
   Upstream* const upstream_;
   const LinkKey key_;
   std::vector<Link*> shared_;  // connections_per_node for commands, then as many for scripts
+  // The last given back is the next taken, so those beyond what is needed reach their idle timeout.
   std::vector<Link*> idle_exclusive_;
   size_t links_ = 0;
   size_t holders_ = 0;

@@ -1,4 +1,4 @@
-// Commands inside MULTI that only weir can answer.
+// Commands inside MULTI that only weir can carry out.
 #include "proxy/client/deferred.h"
 
 #include <algorithm>
@@ -9,6 +9,7 @@
 #include "proxy/client/permission.h"
 #include "proxy/client/request_task.h"
 #include "proxy/client/session.h"
+#include "proxy/client/subscriptions.h"
 #include "proxy/config.h"
 #include "proxy/worker.h"
 #include "resp/reply_elements.h"
@@ -20,6 +21,10 @@ namespace {
 
 // RESP3 includes RESP2, and HELLO may have changed it on the way.
 constexpr int kAnyVersion = 3;
+
+bool IsReplyMode(std::string_view word) {
+  return IsKeyword(word, "on") || IsKeyword(word, "off") || IsKeyword(word, "skip");
+}
 
 // Texts one behind the other, each behind its length, so that several fit into a part.
 void AppendText(std::string_view text, std::string* out) { ReplyWriter(out, 2).Bulk(text); }
@@ -38,22 +43,35 @@ std::vector<std::string> SplitTexts(std::string_view part) {
 
 }  // namespace
 
-size_t Deferred::Add(std::string_view wire) {
+size_t Deferred::Add(LocalCommand local, std::string wire,
+                     std::optional<Subscription> subscription) {
   if (bytes_ + wire.size() > kBytesMax) return kNoRoom;
   bytes_ += wire.size();
-  commands_.push_back({.wire = std::string(wire), .place = -1, .reply = {}, .gather = {}});
+  Command& command = commands_.emplace_back();
+  command.wire = std::move(wire);
+  command.subscription = std::move(subscription);
+  command.sets_reply_mode = local == LocalCommand::kClientReply;
   return commands_.size() - 1;
 }
 
 std::unique_ptr<RequestExtra> Deferred::MakeTask(std::shared_ptr<Deferred> deferred,
-                                                 Session* session) {
+                                                 Session* session, bool silent) {
+  deferred->silent_ = silent;
   auto task = std::make_unique<RequestTask>();
+  task->keeps_silence = true;
+  task->await = [deferred, session](Request& exec, std::string_view reply) {
+    const bool any = std::any_of(deferred->commands_.begin(), deferred->commands_.end(),
+                                 [](const Command& command) { return command.subscription; });
+    return any && deferred->Subscribe(&session->MakeSubscriptions(), &exec,
+                                      session->subscriptions_max(), reply);
+  };
   task->ask.serial = true;
   task->ask.permits = [deferred, session](std::string_view reply) {
     return deferred->Run(session, reply);
   };
   task->ask.finish = [deferred](Conversation&, std::string_view reply) {
-    return deferred->exec_reply_.empty() ? std::string(reply) : deferred->Reply();
+    if (!deferred->exec_reply_.empty()) return deferred->Reply();
+    return deferred->silent_ ? std::string() : std::string(reply);
   };
   task->gather.visit = [deferred](ClientTable& clients, std::string* out) {
     deferred->Visit(clients, out);
@@ -65,20 +83,80 @@ std::unique_ptr<RequestExtra> Deferred::MakeTask(std::shared_ptr<Deferred> defer
   return task;
 }
 
+bool Deferred::Subscribe(Subscriptions* subscriptions, Request* exec, size_t max,
+                         std::string_view exec_reply) {
+  const auto elements = CutElements(exec_reply, kAnyVersion);
+  if (!elements) return false;
+  bool waits = false;
+  for (Command& command : commands_) {
+    const auto place = static_cast<size_t>(command.place);
+    if (!command.subscription || command.place < 0 || place >= elements->size()) continue;
+    // Its rights may have changed since it was queued.
+    if (!Permits((*elements)[place])) continue;
+    const Subscription& wanted = *command.subscription;
+    if (!wanted.error.empty()) {
+      command.reply = wanted.error;
+      continue;
+    }
+    const std::vector<std::string_view> names(wanted.names.begin(), wanted.names.end());
+    if (!wanted.subscribes) {
+      subscriptions->UnsubscribeWithin(exec, wanted.kind, names, &command.reply);
+    } else if (subscriptions->count_max() + names.size() > max) {
+      command.reply = TooManySubscriptionsLine(max) + "\r\n";
+      continue;
+    } else {
+      subscriptions->SubscribeWithin(exec, wanted.kind, names, &command.reply);
+    }
+    waits = true;
+  }
+  return waits;
+}
+
 bool Deferred::Run(Session* session, std::string_view exec_reply) {
-  const auto header = ReadAggregateHeader(exec_reply);
-  if (!header || header->type != '*') return false;
+  const auto elements = CutElements(exec_reply, kAnyVersion);
+  if (!elements || exec_reply[0] != '*') return false;
   exec_reply_ = exec_reply;
   bool asks_workers = false;
   for (Command& command : commands_) {
-    if (command.place < 0) continue;
-    LocalOutcome outcome = Dispatcher(session).AnswerDeferred(command.wire, header->count);
-    command.reply = std::move(outcome.reply);
-    if (outcome.kind != LocalOutcome::Kind::kGather) continue;
-    command.gather = std::move(outcome.gather);
-    asks_workers = true;
+    const auto place = static_cast<size_t>(command.place);
+    if (command.place < 0 || place >= elements->size()) continue;
+    RunOne(session, elements->size(), (*elements)[place], &command);
+    asks_workers = asks_workers || command.gather.visit != nullptr;
   }
   return asks_workers;
+}
+
+// `element`: what the node has answered to the stand-in.
+void Deferred::RunOne(Session* session, uint64_t queued, std::string_view element,
+                      Command* command) {
+  if (command->subscription) {
+    if (command->reply.empty()) command->reply = element;
+    return;
+  }
+  // CLIENT REPLY takes effect at once.
+  if (command->sets_reply_mode && !Permits(element)) {
+    command->reply = element;
+    return;
+  }
+  LocalOutcome outcome = Dispatcher(session).AnswerDeferred(command->wire, queued);
+  if (command->sets_reply_mode) command->mode_after = session->conversation().reply_mode;
+  if (outcome.kind == LocalOutcome::Kind::kAsk) {
+    // The stand-in was the question.
+    if (outcome.ask.permits == nullptr) {
+      command->reply = outcome.ask.finish(session->conversation(), element);
+    } else if (outcome.ask.permits(element)) {
+      command->gather = std::move(outcome.gather);
+    } else {
+      command->reply = element;
+    }
+    return;
+  }
+  if (!Permits(element)) {
+    command->reply = element;
+    return;
+  }
+  command->reply = std::move(outcome.reply);
+  if (outcome.kind == LocalOutcome::Kind::kGather) command->gather = std::move(outcome.gather);
 }
 
 void Deferred::Visit(ClientTable& clients, std::string* out) const {
@@ -104,17 +182,28 @@ std::string Deferred::Combine(Conversation& conversation, const std::vector<std:
   return Reply();
 }
 
-// EXEC's reply with their answers in their places.
+// EXEC's reply with their answers in their places, as far as the client hears it.
 std::string Deferred::Reply() const {
-  const auto elements = CutElements(exec_reply_, kAnyVersion);
-  if (!elements) return exec_reply_;
-  std::vector<std::string_view> all = *elements;
+  std::vector<std::string_view> all = *CutElements(exec_reply_, kAnyVersion);
+  std::vector<const Command*> by_place(all.size(), nullptr);
   for (const Command& command : commands_) {
     const auto place = static_cast<size_t>(command.place);
-    if (command.place >= 0 && place < all.size()) all[place] = command.reply;
+    if (command.place < 0 || place >= all.size()) continue;
+    by_place[place] = &command;
+    all[place] = command.reply;
   }
-  std::string reply(exec_reply_, 0, ReadAggregateHeader(exec_reply_)->bytes);
-  for (const std::string_view element : all) reply += element;
+  bool hears = !silent_;
+  std::string reply;
+  if (hears) reply.assign(exec_reply_, 0, ReadAggregateHeader(exec_reply_)->bytes);
+  for (size_t place = 0; place < all.size(); ++place) {
+    const Command* command = by_place[place];
+    if (command != nullptr && command->mode_after == ReplyMode::kOn) hears = true;
+    if (command != nullptr && command->mode_after == ReplyMode::kOff) hears = false;
+    // Acknowledgements are said even to those who want no answers.
+    const bool acknowledgement =
+        command != nullptr && command->subscription && !all[place].starts_with('-');
+    if (hears || acknowledgement) reply += all[place];
+  }
   return reply;
 }
 
@@ -137,6 +226,9 @@ std::optional<bool> Dispatcher::Defer(const Plan& plan, const Input& input) {
     case LocalCommand::kWeirExplain:
     case LocalCommand::kWeirHelp:
       break;
+    case LocalCommand::kClientReply:
+      if (parsed.argc == 3 && !IsReplyMode(parsed.arg(2))) return std::nullopt;
+      break;
     default:
       return std::nullopt;
   }
@@ -148,20 +240,28 @@ std::optional<bool> Dispatcher::Defer(const Plan& plan, const Input& input) {
     return RefuseInTransaction(plan.entry, ErrorText(RedisError::kWrongArgCount, entry.spec->name),
                                input);
   }
-  if (entry.local == LocalCommand::kClientKill) {
-    for (uint32_t i = 2; i < parsed.argc; i += 2) {
-      if (!IsKeyword(parsed.arg(i), "user") || parsed.argc == 3) continue;
-      return RefuseInTransaction(
-          plan.entry, "-ERR weir: CLIENT KILL with USER is not possible inside MULTI", input);
-    }
-  }
-  auto& deferred = session_.pinned_->deferred;
-  if (deferred == nullptr) deferred = std::make_shared<Deferred>();
-  std::string wire;
   std::vector<std::string_view> args;
   for (uint32_t i = 0; i < parsed.argc; ++i) args.push_back(parsed.arg(i));
+  std::string wire;
   AppendRequest(&wire, args);
-  const size_t number = input.tail != nullptr ? Deferred::kNoRoom : deferred->Add(wire);
+  Instead instead;
+  instead.bytes = PermissionProbe(entry.local);
+  if (entry.local == LocalCommand::kClientKill) {
+    // Whether there is such a user, the node may have to say.
+    LocalOutcome outcome = AnswerDeferred(wire, 0);
+    if (outcome.kind == LocalOutcome::Kind::kAsk) instead.bytes = std::move(outcome.ask.request);
+  }
+  return SendStandIn(plan, input, std::move(instead), std::move(wire));
+}
+
+// The node queues `instead` for a command that weir keeps, written as `wire`.
+bool Dispatcher::SendStandIn(const Plan& plan, const Input& input, Instead instead,
+                             std::string wire, std::optional<Deferred::Subscription> subscription) {
+  auto& deferred = session_.pinned_->deferred;
+  if (deferred == nullptr) deferred = std::make_shared<Deferred>();
+  const size_t number = input.tail != nullptr ? Deferred::kNoRoom
+                                              : deferred->Add(plan.entry->local, std::move(wire),
+                                                              std::move(subscription));
   if (number == Deferred::kNoRoom) {
     return RefuseInTransaction(
         plan.entry,
@@ -169,8 +269,6 @@ std::optional<bool> Dispatcher::Defer(const Plan& plan, const Input& input) {
                " bytes of commands that it answers itself"),
         input);
   }
-  Instead instead;
-  instead.bytes = PermissionProbe(entry.local);
   instead.finish = [deferred, number, session = &session_](Conversation&, std::string_view reply) {
     const bool queued = !reply.starts_with('-') && session->pinned_ != nullptr;
     if (queued) deferred->SetPlace(number, session->pinned_->state.queued() - 1);

@@ -19,6 +19,13 @@
 namespace weir {
 namespace {
 
+// Redis tells an EXEC that it does not run at all that the transaction is gone, if there was one.
+std::string Rejection(const CommandEntry* entry, std::string line) {
+  if (entry == nullptr || entry->effect != PinEffect::kExec) return line;
+  const std::string_view why = std::string_view(line).substr(line.starts_with("-ERR ") ? 5 : 1);
+  return Concat("-EXECABORT Transaction discarded because of: ", why);
+}
+
 bool NeedsNoAuth(const CommandEntry* entry) {
   return entry != nullptr &&
          (entry->spec == nullptr || entry->spec->flags.Has(CommandFlag::kNoAuth));
@@ -132,7 +139,7 @@ bool Dispatcher::Act(const Plan& plan, const Input& input) {
 
 std::optional<bool> Dispatcher::RefuseStranger(const CommandEntry* entry, const Input& input) {
   if (NeedsNoAuth(entry)) return std::nullopt;
-  return Refuse(entry, StrangersError(entry, input.parsed), input);
+  return RejectAsRedis(entry, StrangersError(entry, input.parsed), input);
 }
 
 // Answers with an error; of a large request, the rest is then dropped as it comes.
@@ -147,6 +154,10 @@ bool Dispatcher::Refuse(const CommandEntry* entry, std::string_view line, const 
     session_.extras().large = std::make_unique<Session::Large>(Session::Large{.tail = *input.tail});
   }
   return true;
+}
+
+bool Dispatcher::RejectAsRedis(const CommandEntry* entry, std::string line, const Input& input) {
+  return Refuse(entry, Rejection(entry, std::move(line)), input);
 }
 
 // CLIENT REPLY OFF and SKIP: whether the next request's reply is not said.

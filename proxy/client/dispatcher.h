@@ -12,6 +12,7 @@
 #include "absl/container/inlined_vector.h"
 #include "plugins/host.h"
 #include "plugins/plugin.h"
+#include "proxy/client/deferred.h"
 #include "proxy/client/local_commands.h"
 #include "proxy/client/session.h"
 #include "resp/request_parser.h"
@@ -113,6 +114,7 @@ class Dispatcher {
   bool PublishesToItself(const Plan& plan, const Input& input) const;
   void CorrectCount(const Plan& plan, const Input& input, RequestTask* task);
   bool Refuse(const CommandEntry* entry, std::string_view line, const Input& input);
+  bool RejectAsRedis(const CommandEntry* entry, std::string line, const Input& input);
 
   // False, with a pause set, if the request cannot go to this link yet.
   bool MayUse(Link* link);
@@ -219,7 +221,6 @@ class Dispatcher {
   bool RefuseInTransaction(const CommandEntry* entry, std::string_view line, const Input& input);
   // deferred.cc
   std::optional<bool> Defer(const Plan& plan, const Input& input);
-  LocalOutcome AnswerDeferred(std::string_view wire, uint64_t queued);
   // What is sent for a request that cannot go as it is.
   struct Instead {
     std::string bytes;
@@ -229,6 +230,10 @@ class Dispatcher {
     std::function<std::string(Conversation&, std::string_view)> finish = nullptr;
   };
   bool SendInstead(const Plan& plan, const Input& input, const Instead& instead);
+  bool SendStandIn(const Plan& plan, const Input& input, Instead instead, std::string wire,
+                   std::optional<Deferred::Subscription> subscription = std::nullopt);
+  LocalOutcome AnswerDeferred(std::string_view wire, uint64_t queued);
+  bool DeferSubscription(const Plan& plan, const Input& input);  // subscribe.cc
   // tracking_redirect.cc
   std::optional<bool> RedirectTracking(const Plan& plan, const Input& input);
   bool ConcernsInvalidations(const ParsedRequest& parsed) const;

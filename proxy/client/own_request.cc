@@ -219,7 +219,9 @@ void Dispatcher::NoteOwnRequest(const Plan& plan, const Input& input, Request* r
   pin.OnSent(request->effect, request->effect_on);
   session_.pinned_->exec_sent = request->effect == PinEffect::kExec;
   if (request->effect == PinEffect::kExec && session_.pinned_->deferred != nullptr) {
-    request->extra = Deferred::MakeTask(std::move(session_.pinned_->deferred), &session_);
+    request->extra =
+        Deferred::MakeTask(std::move(session_.pinned_->deferred), &session_, request->silent);
+    request->use = ReplyUse::kForward;
     request->collect = true;
     session_.SetPause(Pause::kAsk);
   }

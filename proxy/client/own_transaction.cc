@@ -81,7 +81,6 @@ bool NotInTransaction(const CommandEntry& entry) {
     case LocalCommand::kWeirSlowlog:
     case LocalCommand::kWeirTopology:
     case LocalCommand::kWeirUpstreams:
-    case LocalCommand::kClientReply:
       return true;
     default:
       return false;
@@ -165,6 +164,9 @@ std::optional<bool> Dispatcher::PerformPinned(const Plan& plan, const Input& inp
 // What weir would otherwise answer or refuse by itself. The node queues it, or must know that the
 // transaction has failed.
 bool Dispatcher::PerformInTransaction(const Plan& plan, const Input& input) {
+  if (plan.kind == PlanKind::kSubscribe && !ConcernsInvalidations(input.parsed)) {
+    return DeferSubscription(plan, input);
+  }
   if (plan.kind != PlanKind::kLocal || plan.entry == nullptr) {
     worker_.context().stats.requests_denied.Add();
     const std::string_view line =

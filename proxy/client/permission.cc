@@ -54,13 +54,6 @@ std::string ProbeRequest(const Probe& probe) {
   return request;
 }
 
-// Whatever Redis itself had to say of a probe's arguments has the code ERR. Other errors are about
-// the user (NOPERM, NOAUTH) or about Redis being unable to tell (LOADING, and weir's own).
-bool Agrees(std::string_view reply) {
-  return !reply.starts_with('-') ||
-         (reply.starts_with("-ERR ") && !reply.starts_with("-ERR weir:"));
-}
-
 const Probe* FindProbe(LocalCommand local) {
   const auto probe = std::find_if(std::begin(kProbes), std::end(kProbes),
                                   [local](const Probe& row) { return row.local == local; });
@@ -82,6 +75,13 @@ std::string PermissionProbe(LocalCommand local) {
   return probe == nullptr ? std::string() : ProbeRequest(*probe);
 }
 
+// Whatever Redis itself had to say of a probe's arguments has the code ERR. Other errors are about
+// the user (NOPERM, NOAUTH) or about Redis being unable to tell (LOADING, and weir's own).
+bool Permits(std::string_view reply) {
+  return !reply.starts_with('-') ||
+         (reply.starts_with("-ERR ") && !reply.starts_with("-ERR weir:"));
+}
+
 bool NeedsPermission(const LocalCall& call) {
   return call.context.auth->mode == AuthMode::kPassthrough;
 }
@@ -91,7 +91,7 @@ LocalOutcome AskPermission(const LocalCall& call, std::function<std::string(Conv
   outcome.ask.serial = true;  // `then` may change the conversation
   outcome.ask.finish = [then = std::move(then)](Conversation& conversation,
                                                 std::string_view reply) {
-    return Agrees(reply) ? then(conversation) : std::string(reply);
+    return Permits(reply) ? then(conversation) : std::string(reply);
   };
   return outcome;
 }
@@ -100,7 +100,7 @@ LocalOutcome GatherWithPermission(const LocalCall& call, LocalOutcome::Gather ga
   LocalOutcome outcome;
   if (NeedsPermission(call)) {
     outcome = Ask(call);
-    outcome.ask.permits = Agrees;
+    outcome.ask.permits = Permits;
   } else {
     outcome.kind = LocalOutcome::Kind::kGather;
   }

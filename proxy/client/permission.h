@@ -10,6 +10,7 @@
 
 #include <functional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "proxy/client/local_call.h"
@@ -22,6 +23,9 @@ bool NeedsPermission(const LocalCall& call);
 // A request that Redis answers without doing anything, and only if it lets this client run the
 // command; RESP. REQUIRES: `local` concerns other clients or the client itself.
 std::string PermissionProbe(LocalCommand local);
+
+// Whether its reply means yes.
+bool Permits(std::string_view reply);
 
 // Asks it; if it agrees, the reply is then(Conversation&).
 LocalOutcome AskPermission(const LocalCall& call, std::function<std::string(Conversation&)> then);

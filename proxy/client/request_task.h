@@ -2,6 +2,7 @@
 #ifndef WEIR_PROXY_CLIENT_REQUEST_TASK_H_
 #define WEIR_PROXY_CLIENT_REQUEST_TASK_H_
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -24,7 +25,9 @@ struct RequestTask final : RequestExtra {
   PluginSet reply_marks = 0;                             // the plugins whose OnReply gets it
   std::vector<std::unique_ptr<RequestView::Kept>> kept;  // of plugins
   bool too_large = false;
-  bool awaits_messages = false;  // it publishes to itself: first the message, then the reply
+  // Called when the whole reply is there. True: it waits until Session::FinishAwaited().
+  std::function<bool(Request&, std::string_view)> await;
+  bool keeps_silence = false;  // what is to be said is said, whatever CLIENT REPLY was before
   LinkGroup* group = nullptr;  // held until the reply is there, if it is another than the session's
   std::vector<Pinned::ScriptChange> script_changes;  // of EXEC: come true with it
   std::string collected;

@@ -271,6 +271,7 @@ class Session final : public StreamOwner, public RequestOwner, public SessionVie
 
   // subscribe.cc: its subscriptions.
   Subscriptions& MakeSubscriptions();
+  size_t subscriptions_max() const;
   bool RunSubscriptions();
   void FinishAwaited(Request& request);
 

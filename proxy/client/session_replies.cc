@@ -42,9 +42,12 @@ void Session::AnswerTicket(Request* request, const std::vector<std::string>& par
   if (request == nullptr) return OnRedirectKnown(parts);
   const InLane in(this, request->upstream);
   const std::unique_ptr<RequestExtra> extra = std::move(request->extra);
-  const LocalOutcome::Gather& gather = static_cast<RequestTask&>(*extra).gather;
+  const auto& task = static_cast<const RequestTask&>(*extra);
+  const LocalOutcome::Gather& gather = task.gather;
   if (gather.request != nullptr) return Dispatcher(this).AskAt(request, gather.request(parts));
-  AnswerAt(request, gather.combine(conversation_, parts));
+  const std::string reply = gather.combine(conversation_, parts);
+  if (task.keeps_silence) request->silent = false;
+  AnswerAt(request, reply);
   ClearPause(Pause::kAsk);
 }
 
@@ -214,8 +217,12 @@ void Session::OnFailed(Request& request, uint32_t n, bool last, std::string_view
 bool Session::FinishCollected(Request& request) {
   std::unique_ptr<RequestExtra> extra = std::move(request.extra);
   auto& task = static_cast<RequestTask&>(*extra);
-  if (task.awaits_messages && subscriptions_ != nullptr && task.collected.starts_with(':') &&
-      subscriptions_->Await(&request)) {
+  if (task.too_large) {
+    task.collected = "-ERR weir: the reply is too large to be looked at\r\n";
+    task.ask.permits = nullptr;
+  }
+  if (const auto await = std::exchange(task.await, nullptr);
+      await != nullptr && await(request, task.collected)) {
     request.extra = std::move(extra);
     return false;
   }
@@ -226,7 +233,6 @@ bool Session::FinishCollected(Request& request) {
     request.extra = std::move(extra);
     return false;
   }
-  if (task.too_large) task.collected = "-ERR weir: the reply is too large to be looked at\r\n";
   std::string reply = std::move(task.collected);
   if (!task.unknown_line.empty() && reply.starts_with('-')) {
     // Nothing that is said now tells what became of it then.
@@ -250,6 +256,7 @@ bool Session::FinishCollected(Request& request) {
   }
   if (task.group != nullptr) task.group->Release();
   request.collect = false;
+  if (task.keeps_silence) request.silent = false;
   // CLIENT REPLY ON speaks even when it was sent in silence: Redis permitted it only now.
   if (request.entry != nullptr && request.entry->local == LocalCommand::kClientReply &&
       reply == "+OK\r\n") {

@@ -5,6 +5,7 @@
 
 #include "plugins/text.h"
 #include "proxy/backend/upstream.h"
+#include "proxy/client/deferred.h"
 #include "proxy/client/dispatcher.h"
 #include "proxy/client/lanes.h"
 #include "proxy/client/receiver_counts.h"
@@ -69,11 +70,12 @@ std::optional<bool> Dispatcher::WhileSubscribed(const Plan& plan, const Input& i
   if (session_.conversation_.protocol_version != 2) return std::nullopt;
   if (!subscriptions.subscribed() || !IsKnown(plan, input.parsed)) return std::nullopt;
   if (!MaySayInSubscribedMode(plan)) {
-    return Refuse(plan.entry,
-                  Concat("-ERR Can't execute '", plan.entry->spec->name,
-                         "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are "
-                         "allowed in this context"),
-                  input);
+    return RejectAsRedis(
+        plan.entry,
+        Concat("-ERR Can't execute '", plan.entry->spec->name,
+               "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are "
+               "allowed in this context"),
+        input);
   }
   if (plan.entry->local != LocalCommand::kPing || input.parsed.argc > 2 || input.tail != nullptr) {
     return std::nullopt;
@@ -103,13 +105,8 @@ bool Dispatcher::Subscribe(const Plan& plan, const Input& input) {
   for (uint32_t i = 1; i < parsed.argc; ++i) names.push_back(parsed.arg(i));
   Subscriptions& subscriptions = session_.MakeSubscriptions();
   const bool subscribes = Subscribes(command);
-  if (subscribes && subscriptions.count_max() + names.size() >
-                        static_cast<size_t>(limits.client_subscriptions_max)) {
-    return Refuse(plan.entry,
-                  Concat("-ERR weir: a client may subscribe to no more than ",
-                         limits.client_subscriptions_max,
-                         " channels and patterns (client_subscriptions_max)"),
-                  input);
+  if (subscribes && subscriptions.count_max() + names.size() > session_.subscriptions_max()) {
+    return Refuse(plan.entry, TooManySubscriptionsLine(session_.subscriptions_max()), input);
   }
   const bool silent = TakeSilence();
   Request* request = session_.Push(plan.entry);
@@ -124,6 +121,27 @@ bool Dispatcher::Subscribe(const Plan& plan, const Input& input) {
   return true;
 }
 
+// In a transaction it takes effect with EXEC, and its answer is said there.
+bool Dispatcher::DeferSubscription(const Plan& plan, const Input& input) {
+  const ParsedRequest& parsed = input.parsed;
+  const std::string& command = plan.entry->spec->name;
+  if (!plan.entry->spec->ArityAllows(parsed.argc_declared)) {
+    return RefuseInTransaction(plan.entry, ErrorText(RedisError::kWrongArgCount, command), input);
+  }
+  Deferred::Subscription subscription{
+      .kind = KindOf(command), .subscribes = Subscribes(command), .names = {}, .error = {}};
+  for (uint32_t i = 1; i < parsed.argc; ++i) subscription.names.emplace_back(parsed.arg(i));
+  if (subscription.subscribes && subscription.kind == ChannelKind::kShard) {
+    subscription.error = "-ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client\r\n";
+  }
+  Instead instead;
+  // The node's own connection listens to nothing, so leaving does nothing there; Valkey refuses it.
+  subscription.subscribes ? AppendRequest(&instead.bytes, {"PING"})
+                          : AppendRequest(&instead.bytes, {command, "weir"});
+  return SendStandIn(plan, input, std::move(instead), std::string(parsed.wire),
+                     std::move(subscription));
+}
+
 // Its own message comes before its reply, and both behind all replies before.
 bool Dispatcher::PublishesToItself(const Plan& plan, const Input& input) const {
   if (plan.entry == nullptr || !plan.entry->counts_receivers || input.parsed.argc < 3) return false;
@@ -135,7 +153,11 @@ void Dispatcher::CorrectCount(const Plan& plan, const Input& input, RequestTask*
   task->ask.finish = ReceiverCorrection(&worker_.CountsOf(session_.upstream_),
                                         plan.entry->spec->name, ArgList(input.parsed));
   if (session_.subscriptions_ == nullptr || !PublishesToItself(plan, input)) return;
-  task->awaits_messages = true;
+  // First the message, then the reply.
+  task->await = [session = &session_](Request& request, std::string_view reply) {
+    return session->subscriptions_ != nullptr && reply.starts_with(':') &&
+           session->subscriptions_->Await(&request);
+  };
   task->ask.serial = true;
   session_.SetPause(Pause::kAsk);
 }
@@ -147,6 +169,10 @@ Subscriptions& Session::MakeSubscriptions() {
   return *subscriptions_;
 }
 
+size_t Session::subscriptions_max() const {
+  return static_cast<size_t>(worker_->config().limits.client_subscriptions_max);
+}
+
 // False: the session is closed.
 bool Session::RunSubscriptions() {
   subscriptions_->OnReplySaid();
@@ -156,12 +182,10 @@ bool Session::RunSubscriptions() {
   return true;
 }
 
-// The messages that go before its reply are said.
+// What goes before its reply has happened.
 void Session::FinishAwaited(Request& request) {
   const InLane in(this, request.upstream);
-  static_cast<RequestTask&>(*request.extra).awaits_messages = false;
-  FinishCollected(request);
-  Finish(request);
+  if (FinishCollected(request)) Finish(request);
 }
 
 bool Session::subscribed() const {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "plugins/text.h"
 #include "proxy/backend/upstream.h"
 #include "proxy/client/lanes.h"
 #include "proxy/client/session.h"
@@ -23,6 +24,11 @@ bool AllSettled(const std::vector<Subscriber::WishPtr>& wishes) {
 }
 
 }  // namespace
+
+std::string TooManySubscriptionsLine(size_t max) {
+  return Concat("-ERR weir: a client may subscribe to no more than ", max,
+                " channels and patterns (client_subscriptions_max)");
+}
 
 Subscriptions::Subscriptions(Session* session) : session_(session) {}
 
@@ -89,16 +95,39 @@ void Subscriptions::Unsubscribe(Request* request, bool silent, ChannelKind kind,
   command.names.assign(names.begin(), names.end());
 }
 
+void Subscriptions::SubscribeWithin(Request* exec, ChannelKind kind,
+                                    const std::vector<std::string_view>& names,
+                                    std::string* reply) {
+  Subscribe(exec, /*silent=*/false, kind, names);
+  commands_.back().within = reply;
+  session_->Schedule();
+}
+
+void Subscriptions::UnsubscribeWithin(Request* exec, ChannelKind kind,
+                                      const std::vector<std::string_view>& names,
+                                      std::string* reply) {
+  Unsubscribe(exec, /*silent=*/false, kind, names);
+  commands_.back().within = reply;
+  session_->Schedule();
+}
+
 void Subscriptions::Run() {
   EndFences();
   while (!commands_.empty() && commands_.front().request == session_->head_) {
     Command& command = commands_.front();
     if (!Perform(command)) break;
     Request* const request = command.request;
-    const std::string reply = std::move(command.reply);
-    request->silent = command.silent && reply.starts_with('-');
+    std::string reply = std::move(command.reply);
+    std::string* const within = command.within;
+    if (within == nullptr) request->silent = command.silent && reply.starts_with('-');
     commands_.pop_front();
-    session_->AnswerAt(request, reply);
+    if (within == nullptr) {
+      session_->AnswerAt(request, reply);
+    } else {
+      *within = std::move(reply);
+      const bool last = commands_.empty() || commands_.front().request != request;
+      if (last) session_->FinishAwaited(*request);
+    }
   }
   NoteSubscribed();
   if (!busy() && std::exchange(holds_input_, false)) session_->ClearPause(Pause::kAsk);

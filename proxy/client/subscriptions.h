@@ -31,6 +31,9 @@ namespace weir {
 
 class Session;
 
+// More than a client may have: an error line.
+std::string TooManySubscriptionsLine(size_t max);
+
 class Subscriptions final : public SubscriptionClient {
  public:
   explicit Subscriptions(Session* session);
@@ -43,6 +46,12 @@ class Subscriptions final : public SubscriptionClient {
   // No names: all.
   void Unsubscribe(Request* request, bool silent, ChannelKind kind,
                    const std::vector<std::string_view>& names);
+  // The same for those that `exec`, which is answered, brings with it: the reply to each goes to
+  // `reply`, and FinishAwaited(exec) follows the last.
+  void SubscribeWithin(Request* exec, ChannelKind kind, const std::vector<std::string_view>& names,
+                       std::string* reply);
+  void UnsubscribeWithin(Request* exec, ChannelKind kind,
+                         const std::vector<std::string_view>& names, std::string* reply);
   // All commands whose turn it is take effect. Called at the end of the turn.
   void Run();
   // RESET: forgets all channels without a word, and answers `request` once upstream has forgotten
@@ -93,7 +102,8 @@ class Subscriptions final : public SubscriptionClient {
     ChannelKind kind;
     bool subscribes;
     bool silent;
-    bool begun = false;  // channels are wanted or left
+    std::string* within = nullptr;  // null: it is a request of its own
+    bool begun = false;             // channels are wanted or left
     std::vector<std::string> names;
     std::vector<Subscriber::WishPtr> wishes;  // that it waits for
     std::string reply;

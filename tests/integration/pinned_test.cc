@@ -185,8 +185,35 @@ TEST_F(PinnedTest, DeniedCommandsFailTheTransaction) {
   EXPECT_TRUE(client.Command({"EXEC"}).starts_with("-EXECABORT "));
   EXPECT_EQ(client.Text({"GET", "denied"}), "(nil)");
   EXPECT_EQ(client.Command({"MULTI"}), "+OK\r\n");
-  EXPECT_TRUE(client.Command({"CLIENT", "REPLY", "OFF"}).starts_with("-ERR weir: "));
+  EXPECT_TRUE(client.Command({"WEIR", "HEALTH"}).starts_with("-ERR weir: "));
   EXPECT_TRUE(client.Command({"EXEC"}).starts_with("-EXECABORT "));
+}
+
+// Only 64 were kept for the next, so that with more clients in transactions weir connected anew for
+// most of them.
+TEST_F(PinnedTest, AsManyAreKeptAsWereNeeded) {
+  constexpr int kClients = 150;
+  std::vector<std::unique_ptr<RawClient>> clients;
+  for (int i = 0; i < kClients; ++i) clients.push_back(std::make_unique<RawClient>(weir_.port()));
+  const auto all = [&clients](const std::vector<std::string>& request) {
+    for (const auto& client : clients) client->Send(Encode(request));
+    for (const auto& client : clients) client->ReadFrame();
+  };
+  RawClient control(redis_.port());
+  std::string before;
+  for (int round = 0; round < 3; ++round) {
+    all({"MULTI"});
+    all({"PING"});
+    all({"EXEC"});
+    const std::string stats = control.Text({"INFO", "stats"});
+    const size_t at = stats.find("total_connections_received:");
+    ASSERT_NE(at, std::string::npos) << stats;
+    const std::string connected = stats.substr(at, stats.find('\r', at) - at);
+    if (round != 0) {
+      EXPECT_EQ(connected, before);
+    }
+    before = connected;
+  }
 }
 
 TEST_F(PinnedTest, EarlierAndLaterRequestsKeepTheirOrder) {

@@ -1,6 +1,5 @@
 // The recipes of plugins/rate_limit.md, as they stand there: each starts a weir, and does what it
 // says.
-#include <map>
 #include <memory>
 
 #include "tests/integration/fixture.h"
