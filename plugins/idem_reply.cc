@@ -67,6 +67,8 @@ class Speaker {
     if (!rest_.starts_with("\r\n")) return false;
     rest_.remove_prefix(2);
     if (resp3_ && IsDouble(depth, index)) {
+      // A line, unlike a bulk string, ends where it says so itself.
+      if (text.find_first_of("\r\n") != std::string_view::npos) return false;
       out_ += Concat(",", text, "\r\n");
     } else {
       out_ += Concat("$", length, "\r\n", text, "\r\n");

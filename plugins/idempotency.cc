@@ -24,6 +24,7 @@
 #include "plugins/plugin.h"
 #include "plugins/text.h"
 #include "resp/reply_writer.h"
+#include "resp/wire_text.h"
 #include "routing/command_class.h"
 
 namespace weir {
@@ -187,7 +188,7 @@ class Idempotency final : public Plugin {
     }
     question.record = IdemRecordKey(scope, token, args[plan.keys[0]]);
     question.reply_bytes_max = static_cast<uint64_t>(settings_.reply_bytes_max);
-    request.SendScript(IdemScriptArgs(question, plan, args), IdemScriptText());
+    request.SendScript(IdemScriptArgs(question, plan, args), IdemScriptText(), question.ttl_ms);
     request.WantReply();
     request.session().word(asked_slot_) = question.rule;
     return Verdict::kContinue;
@@ -244,7 +245,9 @@ class Idempotency final : public Plugin {
       if (said) return *std::move(said);
     }
     // It ran, but what it said is not known any more.
-    if (answer.state == 'L') {
+    // Whoever may write records may have written this one.
+    int64_t bytes = 0;
+    if (answer.state == 'L' && ParseWireNumber(answer.body, &bytes)) {
       return Concat("-IDEMREPLY rule=", counts.name, " ran=1 reply_bytes=", answer.body,
                     " reply_bytes_max=", settings_.reply_bytes_max, "\r\n");
     }

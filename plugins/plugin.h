@@ -118,9 +118,11 @@ class RequestView {
   // The node gets a script instead, when all plugins have let the request pass; those behind see
   // the request as before, and must not rewrite it. `args` are EVALSHA's; `text`, which lives as
   // long as the program, goes where the node does not know it. It must be a script that knows
-  // whether it has run: when its fate is unknown, it is sent again. What its client sends behind it
-  // waits for its reply. REQUIRES: is_whole(), and the client is in no transaction.
-  virtual void SendScript(std::vector<std::string> args, std::string_view text) = 0;
+  // whether it has run, for at least `known_for_ms` from then on: when its fate is unknown, it is
+  // sent again, unless that could be later. What its client sends behind it waits for its reply.
+  // REQUIRES: is_whole(), and the client is in no transaction.
+  virtual void SendScript(std::vector<std::string> args, std::string_view text,
+                          uint64_t known_for_ms) = 0;
   // The plugin that says this gets OnReply with this request's whole reply. From OnRequest only.
   void WantReply() { reply_marks_ |= asking_; }
   // Destroyed when nothing more comes of the request: it was answered, by whomever, or failed, or

@@ -282,7 +282,7 @@ constexpr ConfigKey kHotkeys[] = {
      "How many keys each worker keeps a counter for, in about 1.5 kB each; 0 is off. Of N "
      "requests, a "
      "key's number is at most N / tracked_max too high.",
-     0, 1000000},
+     0, 10000},
     {"window_s", FieldOf<&HotkeysConfig::window_s>(),
      "What is told is of the last window_s to twice that.", 1, 86400},
 };

@@ -82,10 +82,11 @@ class Worker final : public Host, public Hold::Target {
   RequestParser& asked_parser() { return *asked_parser_; }  // REQUIRES: keeps_asked()
   // Whether consecutive requests of one command may be one: not if each one's reply is measured.
   bool joins_runs() const { return key_stats_ == nullptr; }
-  // Where the bytes of the request in hand are; chunk null: none is, or nobody wants them.
+  // The bytes of the request in hand, and where they are; chunk null: there is none, or nobody
+  // wants them.
   struct Asked {
     Chunk* chunk = nullptr;
-    const char* begin = nullptr;
+    std::string_view wire;
   };
   Asked& asked() { return asked_; }
   // Where requests from this listener go to, unless a [[route]] or WEIR.ON says otherwise.

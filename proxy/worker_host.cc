@@ -1,8 +1,10 @@
 // What a worker lends to its plugins, and what it tells about itself and its clients.
+#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <utility>
 
+#include "plugins/idem_command.h"
 #include "plugins/text.h"
 #include "proxy/backend/call.h"
 #include "proxy/client/dispatcher.h"
@@ -64,6 +66,18 @@ std::string_view StateName(Link::State state) {
       return "closed";
   }
   return "";
+}
+
+// Of WEIR.IDEM, if a plugin knows it, leaves the command within. False: it is another command.
+bool TakeIdem(const Chain& chain, ArgList* args) {
+  if (args->size() == 0 || !IsIdemCommand((*args)[0])) return false;
+  const std::vector<const CommandSpec*> commands = chain.commands();
+  const bool known = std::any_of(commands.begin(), commands.end(),
+                                 [](const CommandSpec* spec) { return IsIdemCommand(spec->name); });
+  const uint32_t before = IdemOwnArgs(*args);
+  if (!known || before >= args->size()) return false;
+  *args = args->Tail(before);
+  return true;
 }
 
 }  // namespace
@@ -223,7 +237,14 @@ std::vector<std::string> Worker::Explain(Session& session,
                                          const std::vector<std::string_view>& args) {
   ArgList list(absl::MakeConstSpan(args));
   UpstreamIndex at = session.home();
+  // Plugins see WEIR.IDEM; where it goes, the command within decides.
+  ArgList seen = list;
+  const bool once = TakeIdem(chain_, &list);
   std::vector<std::string> lines = Dispatcher(&session).ExplainRoute(&list, &at);
+  if (!once) {
+    seen = list;
+    TakeIdem(chain_, &list);
+  }
   Upstream& upstream = UpstreamAt(at);
   const UpstreamSnapshot& known = upstream.snapshot();
   const Plan plan = MakePlan(*known.routing, *known.topology, list);
@@ -232,7 +253,7 @@ std::vector<std::string> Worker::Explain(Session& session,
   const std::vector<std::string_view> names = chain_.names();
   lines.push_back(
       Concat("plugins: ", names.empty() ? std::string("none") : weir::Join(names, ", ")));
-  for (std::string& line : chain_.Explain(session, list, plan.entry, upstream.index()))
+  for (std::string& line : chain_.Explain(session, seen, plan.entry, upstream.index()))
     lines.push_back(std::move(line));
   for (std::string& line : ExplainPlan(plan, *known.topology, list))
     lines.push_back(std::move(line));

@@ -12,6 +12,7 @@
 #ifndef WEIR_PROXY_BACKEND_REQUEST_H_
 #define WEIR_PROXY_BACKEND_REQUEST_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <string_view>
@@ -84,6 +85,7 @@ struct Request {
   bool away = false;              // it reads from another node than its slot's primary
   bool routed = false;            // it counts in its session's Route to the node (several nodes)
   bool sent_as_text = false;      // an EVALSHA that was sent again as EVAL
+  bool stands_in = false;         // a plugin's script in place of what `entry` says
   bool repeatable = false;        // it knows whether it has run: sent again to find out
   bool has_parts = false;         // `extra` gathers the replies of several others
   bool fanned = false;            // `extra` is a FannedRun
@@ -106,6 +108,14 @@ struct Request {
   std::unique_ptr<RedirectHistory> history;  // null: no node of the cluster has refused it
 
   uint32_t remaining() const { return count - replies; }
+  // `part`, one of those that answer this together, is through: it was with its node from the first
+  // that was sent to the last that was answered, or given up.
+  void AddTimesOf(const Request& part, uint64_t now_ns) {
+    if (!part.sent) return;
+    sent = true;
+    sent_ns = sent_ns == 0 ? part.sent_ns : std::min(sent_ns, part.sent_ns);
+    replied_ns = std::max(replied_ns, part.remaining() == 0 ? part.replied_ns : now_ns);
+  }
   // What several nodes answer together.
   bool is_part() const { return whole != nullptr && !whole->fanned; }
 };

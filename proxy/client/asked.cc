@@ -1,5 +1,6 @@
 #include "proxy/client/asked.h"
 
+#include "plugins/idem_command.h"
 #include "proxy/backend/upstream.h"
 #include "routing/command_class.h"
 
@@ -7,6 +8,12 @@ namespace weir {
 namespace {
 
 constexpr uint32_t kOwnArgsOfOn = 2;  // WEIR.ON and the upstream's name
+
+// How many arguments stand before the command within; 0: there is none.
+uint32_t ArgsBeforeWithin(const CommandEntry* entry, const ArgList& args) {
+  if (entry != nullptr && entry->local == LocalCommand::kWeirOn) return kOwnArgsOfOn;
+  return IsIdemCommand(args[0]) ? IdemOwnArgs(args) : 0;
+}
 
 bool SameCommand(const CommandEntry* a, const CommandEntry* b) {
   const CommandSpec* const of_a = a == nullptr ? nullptr : a->spec;
@@ -20,9 +27,9 @@ bool SameCommand(const CommandEntry* a, const CommandEntry* b) {
 void AskedScope::Begin(Chunk* chunk, std::string_view wire, bool rewritten) {
   if (rewritten) {
     copy_ = Slice::Copy(worker_.context().chunks, wire);
-    worker_.asked() = {.chunk = copy_.chunk(), .begin = copy_.data()};
+    worker_.asked() = {.chunk = copy_.chunk(), .wire = copy_.view()};
   } else {
-    worker_.asked() = {.chunk = chunk, .begin = wire.data()};
+    worker_.asked() = {.chunk = chunk, .wire = wire};
   }
 }
 
@@ -42,13 +49,15 @@ bool AskedReader::Next() {
   // A table may have taken another's place meanwhile, so names are compared.
   const RoutingTable& routing = *worker_.UpstreamAt(request_.upstream).snapshot().routing;
   entry_ = routing.Resolve(args_);
-  if (SameCommand(entry_, request_.entry)) return true;
-  const bool on = entry_ != nullptr && entry_->local == LocalCommand::kWeirOn;
-  if (!on || args_.size() <= kOwnArgsOfOn) return false;
-  args_ = args_.Tail(kOwnArgsOfOn);
-  argc_declared_ -= kOwnArgsOfOn;
-  entry_ = routing.Resolve(args_);
-  return SameCommand(entry_, request_.entry);
+  // One may be within the other.
+  while (!SameCommand(entry_, request_.entry)) {
+    const uint32_t before = ArgsBeforeWithin(entry_, args_);
+    if (before == 0 || args_.size() <= before) return false;
+    args_ = args_.Tail(before);
+    argc_declared_ -= before;
+    entry_ = routing.Resolve(args_);
+  }
+  return true;
 }
 
 }  // namespace weir

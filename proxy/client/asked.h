@@ -50,7 +50,7 @@ class AskedReader {
   // To the next one. False: there is none, or weir has asked it on behalf of what the client sent.
   bool Next();
 
-  // Of WEIR.ON, the command within, unless it was refused. Valid until Next().
+  // Of WEIR.ON and WEIR.IDEM, the command within, unless it was refused. Valid until Next().
   const ArgList& args() const { return args_; }
   const CommandEntry* entry() const { return entry_; }  // null: weir's table has no such command
   // Above args().size() if it is too large for weir to hold.

@@ -36,8 +36,9 @@ class WalkView final : public RequestView {
 
   bool is_whole() const override { return whole_; }
 
-  void SendScript(std::vector<std::string> args, std::string_view text) override {
-    walk_->script = ScriptCall{.args = std::move(args), .text = text};
+  void SendScript(std::vector<std::string> args, std::string_view text,
+                  uint64_t known_for_ms) override {
+    walk_->script = ScriptCall{.args = std::move(args), .text = text, .known_for_ms = known_for_ms};
   }
 
   void Rewrite(std::vector<std::string> args) override {
@@ -191,7 +192,8 @@ bool Dispatcher::PerformReplaced(ChainWalk* walk, const Input& input) {
                .parsed = as_script ? script.parsed : rewritten.parsed,
                .reply_marks = walk->reply_marks,
                .kept = &walk->kept,
-               .script_text = as_script ? walk->script->text : std::string_view()};
+               .script = as_script ? &*walk->script : nullptr,
+               .stands_for = walk->rewrite.has_value() ? &rewritten.parsed : &input.parsed};
   const UpstreamSnapshot& now = worker_.UpstreamAt(session_.upstream_).snapshot();
   return Perform(MakePlan(*now.routing, *now.topology, onward.parsed), onward);
 }

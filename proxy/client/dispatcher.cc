@@ -76,6 +76,12 @@ bool Dispatcher::HandleLarge(Chunk* chunk, const ParsedRequest& parsed, const Re
   return Perform(MakePlan(*known.routing, *known.topology, parsed), input);
 }
 
+const CommandEntry* Dispatcher::EntryShown(const Plan& plan, const Input& input) const {
+  if (input.script == nullptr) return plan.entry;
+  const UpstreamSnapshot& known = worker_.UpstreamAt(session_.upstream_).snapshot();
+  return known.routing->Resolve(ArgList(*input.stands_for));
+}
+
 bool Dispatcher::Perform(const Plan& plan, const Input& input) {
   if (!worker_.monitors().off()) [[unlikely]]
     return PerformShown(plan, input);
@@ -229,7 +235,7 @@ bool Dispatcher::SendOn(Link* link, const Plan& plan, const Input& input) {
   } else {
     Request* request = session_.Push(plan.entry);
     request->silent = silent;
-    const bool as_script = !input.script_text.empty();
+    const bool as_script = input.script != nullptr;
     // What a script answers, weir has to look at.
     request->use = silent && !as_script ? ReplyUse::kSwallow : ReplyUse::kForward;
     request->retryable = plan.entry != nullptr && plan.entry->is_readonly && !link->own();
@@ -245,7 +251,7 @@ bool Dispatcher::SendOn(Link* link, const Plan& plan, const Input& input) {
       if (counts) CorrectCount(plan, input, task);
       if (input.keeps()) task->kept = std::move(*input.kept);
       if (input.reply_marks != 0 || counts) request->collect = true;
-      if (as_script) StandIn(input, *link, request, task);
+      if (as_script) StandIn(EntryShown(plan, input), *input.script, *link, request, task);
     }
     if (session_.routes_ != nullptr) [[unlikely]] {
       request->slot = plan.slot;
@@ -436,8 +442,8 @@ LocalContext Dispatcher::MakeLocalContext(const Input& input) {
       return big ? stats->Big(n, now_ms) : stats->Hot(n, now_ms);
     };
   }
-  context.upstream_name = [this](size_t upstream) -> std::string_view {
-    return worker_.config().upstreams[upstream].name;
+  context.upstream_name = [worker = &worker_](size_t upstream) -> std::string_view {
+    return worker->config().upstreams[upstream].name;
   };
   context.weir_info = [this] { return worker_.InfoText(); };
   context.explain = [this](const std::vector<std::string_view>& args) {

@@ -29,6 +29,7 @@ struct RouteChoice;
 struct ScriptCall {
   std::vector<std::string> args;
   std::string_view text;
+  uint64_t known_for_ms = 0;
 };
 
 // How far a request has come on its way through the plugins, while it waits at the front of its
@@ -90,10 +91,14 @@ class Dispatcher {
     uint64_t tail_bytes_min = 0;  // how many bytes of a large one are known to follow
     // What plugins keep until the request is done; taken if it goes to a node.
     std::vector<std::unique_ptr<RequestView::Kept>>* kept = nullptr;
-    std::string_view script_text = {};  // of a request that a plugin has made a script of
+    const ScriptCall* script = nullptr;  // a plugin has made it of the request:
+    const ParsedRequest* stands_for = nullptr;
 
     bool keeps() const { return kept != nullptr && !kept->empty(); }
   };
+
+  // The command that the client has sent, as far as anybody is told of it.
+  const CommandEntry* EntryShown(const Plan& plan, const Input& input) const;
 
   bool Perform(const Plan& plan, const Input& input);
   bool Act(const Plan& plan, const Input& input);
@@ -122,7 +127,8 @@ class Dispatcher {
   void BackdateHeld(const ChainWalk& walk, const Request* last_before);
   bool PerformReplaced(ChainWalk* walk, const Input& input);
   // stand_in.cc
-  void StandIn(const Input& input, const Link& link, Request* request, RequestTask* task);
+  void StandIn(const CommandEntry* shown, const ScriptCall& script, const Link& link,
+               Request* request, RequestTask* task);
   // run.cc
   static bool NameDecides(const CommandEntry* entry);
   bool NothingInterferes() const;

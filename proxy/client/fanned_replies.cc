@@ -90,11 +90,7 @@ void Session::DetachBranch(Request& branch) {
 // The last of its replies is here, or will never come.
 void Session::EndBranch(Request& branch) {
   Request& whole = *branch.whole;
-  if (branch.replied_ns != 0) {
-    whole.sent = true;
-    whole.sent_ns = whole.sent_ns == 0 ? branch.sent_ns : std::min(whole.sent_ns, branch.sent_ns);
-    whole.replied_ns = std::max(whole.replied_ns, branch.replied_ns);
-  }
+  whole.AddTimesOf(branch, worker_->context().NowNs());
   --on_links_;
   LeaveRoute(branch);
   DetachBranch(branch);

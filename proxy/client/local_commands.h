@@ -100,10 +100,10 @@ struct LocalContext {
   // empty: nothing else.
   std::string_view shown_mode;
   std::string sentinel_section;  // of INFO; empty: none
-  // The functions are only called during the call.
   // WEIR HOTKEYS, or BIGKEYS if `big`: the first `n`. Null: keys are not counted.
   std::function<std::vector<KeyStats::Entry>(bool big, size_t n)> key_stats;
   std::function<std::string_view(size_t upstream)> upstream_name;  // by index
+  // The others are only called during the call.
   std::function<ClientRow()> self;  // the asking client, for CLIENT INFO
   // What the plugins add to COMMAND.
   std::vector<const CommandSpec*> plugin_commands;

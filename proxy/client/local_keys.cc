@@ -41,15 +41,17 @@ LocalOutcome AnswerWeirKeys(const LocalCall& call) {
         "weir count them");
   }
   const bool big = call.entry.local == LocalCommand::kWeirBigkeys;
-  const std::vector<KeyStats::Entry> entries =
-      call.context.key_stats(big, static_cast<size_t>(count));
-  const std::string reply = MakeReply(call.protocol_version(), [&](ReplyWriter& writer) {
-    writer.ArrayHeader(entries.size());
-    for (const KeyStats::Entry& entry : entries) {
-      WriteEntry(writer, entry, big, call.context.upstream_name(entry.space.upstream));
-    }
+  // Adding up costs: not before it is known that this client may see it.
+  return WithPermission(call, [count, big, key_stats = call.context.key_stats,
+                               name_of = call.context.upstream_name](Conversation& conversation) {
+    const std::vector<KeyStats::Entry> entries = key_stats(big, static_cast<size_t>(count));
+    return MakeReply(conversation.protocol_version, [&](ReplyWriter& writer) {
+      writer.ArrayHeader(entries.size());
+      for (const KeyStats::Entry& entry : entries) {
+        WriteEntry(writer, entry, big, name_of(entry.space.upstream));
+      }
+    });
   });
-  return WithPermission(call, [reply](Conversation&) { return reply; });
 }
 
 }  // namespace weir

@@ -58,10 +58,10 @@ bool Dispatcher::PerformShown(const Plan& plan, const Input& input) {
                           : Refuse(plan.entry, line, input);
   }
   if (!Act(plan, input)) return false;
-  if (!refused_ && !session_.closed() &&
-      IsShownToMonitors(plan.entry, input.parsed.argc_declared)) {
-    session_.ShowToMonitors(
-        *plan.entry, MonitorWords(*plan.entry->spec, ArgList(input.parsed), input.tail == nullptr));
+  const ParsedRequest& said = input.script != nullptr ? *input.stands_for : input.parsed;
+  const CommandEntry* entry = EntryShown(plan, input);
+  if (!refused_ && !session_.closed() && IsShownToMonitors(entry, said.argc_declared)) {
+    session_.ShowToMonitors(*entry, MonitorWords(*entry, ArgList(said), input.tail == nullptr));
   }
   return true;
 }

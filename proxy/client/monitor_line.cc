@@ -44,18 +44,12 @@ bool IsShownToMonitors(const CommandEntry* entry, uint32_t argc) {
   return !unknown_subcommand && !hidden && spec.ArityAllows(argc);
 }
 
-std::string MonitorWords(const CommandSpec& spec, const ArgList& args, bool complete) {
+std::string MonitorWords(const CommandEntry& entry, const ArgList& args, bool complete) {
   std::string words;
-  uint32_t secrets = 0;
+  SecretArgs secrets(&entry, args);
   for (uint32_t i = 0; i < args.size(); ++i) {
     if (i != 0) words += ' ';
-    if (secrets != 0) {
-      AppendQuoted(kRedacted, &words);
-      --secrets;
-      continue;
-    }
-    AppendQuoted(args[i], &words);
-    secrets = SecretsBehind(spec, args, i);
+    AppendQuoted(secrets.IsSecret(i) ? kRedacted : args[i], &words);
   }
   if (!complete) words += " ...";
   return words;

@@ -17,7 +17,7 @@ bool IsShownToMonitors(const CommandEntry* entry, uint32_t argc);
 
 // `"SET" "k" "a\nb"`: with passwords as "(redacted)". `complete` false: it is too large for weir to
 // hold, and only its first arguments are there; the others are shown as `...`.
-std::string MonitorWords(const CommandSpec& spec, const ArgList& args, bool complete);
+std::string MonitorWords(const CommandEntry& entry, const ArgList& args, bool complete);
 
 // `+1700000000.000001 [0 127.0.0.1:50000] "SET" "k" "v"` and CRLF. `who` is the client's address.
 std::string MonitorLine(uint64_t unix_us, int db, std::string_view who, std::string_view words);

@@ -272,6 +272,7 @@ void Session::FailPart(Request& part, std::string_view line) {
 // Its reply, or what there is instead, is whole. It is freed, at the latest by its link.
 void Session::FinishPart(Request& part) {
   Request* const whole = std::exchange(part.whole, nullptr);
+  whole->AddTimesOf(part, worker_->context().NowNs());
   auto& task = static_cast<PartsTask&>(*whole->extra);
   task.parts[part.part] = nullptr;
   part.owner = nullptr;

@@ -34,6 +34,7 @@ struct RequestTask final : RequestExtra {
   std::string shown_words;  // for MONITOR, once the answer has decided on the db
   // Of a script in place of a request: its text, and what was said of it when its connection broke.
   std::string_view script_text;
+  uint64_t script_known_for_ms = 0;
   std::string unknown_line;
 
   bool Collect(std::string_view bytes) {

@@ -28,7 +28,7 @@ std::string_view WithoutCrlf(std::string_view line) {
 }
 
 bool RunsScript(const Request& request) {
-  return request.entry != nullptr && request.entry->runs_script;
+  return request.stands_in || (request.entry != nullptr && request.entry->runs_script);
 }
 
 // As it was before it was first sent.

@@ -88,7 +88,7 @@ bool Session::SendScriptAgain(Request& request) {
   }
   std::vector<std::string_view> args;
   for (uint32_t i = 0; i < parsed.argc; ++i) args.push_back(parsed.arg(i));
-  args[0] = request.entry->is_readonly ? "EVAL_RO" : "EVAL";
+  args[0] = !request.stands_in && request.entry->is_readonly ? "EVAL_RO" : "EVAL";
   args[1] = text;
   std::string wire;
   AppendRequest(&wire, args);

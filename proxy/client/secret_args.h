@@ -14,11 +14,6 @@ struct CommandSpec;
 
 inline constexpr std::string_view kRedacted = "(redacted)";  // Redis' word, shared.redacted
 
-// How many arguments behind argument i are secret because of it; at least the sizes are right, so
-// more than there are may be said. Redis hides the same (redactClientCommandArgument), except that
-// of CONFIG SET it hides the values of three names, and weir those of all that sound like them.
-uint32_t SecretsBehind(const CommandSpec& spec, const ArgList& args, uint32_t i);
-
 // Tells of each argument, asked in their order from the first, whether it is secret. Of a command
 // that weir's table lacks all arguments are: it may be AUTH by another name, or a slip of the pen.
 class SecretArgs {

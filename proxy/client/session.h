@@ -240,10 +240,11 @@ class Session final : public StreamOwner, public RequestOwner, public SessionVie
   // slow_request.cc, key_request.cc: see asked.h.
   void KeepAsked(Request* request);
   // `first`: of the run, the request that was answered, with those behind it.
-  void NoteIfSlow(Request& request, uint32_t first);
+  void NoteIfSlow(Request& request, uint32_t first, bool heard = true);
   void CountKeys(const Request& request);
 
   bool SendScriptAgain(Request& request);
+  bool IsKnownFor(const Request& request, uint64_t known_for_ms) const;
   // stand_in.cc
   bool Repeat(Request& request, std::string_view line);
   void TakeBack(Request* request);

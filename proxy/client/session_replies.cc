@@ -107,9 +107,10 @@ void Session::OnReply(Request& request, Chunk* chunk, std::string_view bytes, ui
   std::string instead;
   if (error && frames != 0) [[unlikely]] {
     if (routes_ != nullptr && TakeRefusal(request, bytes, &instead)) return;
-    const bool forgotten = request.keeps_wire && !request.sent_as_text &&
-                           request.entry != nullptr && request.entry->script == ScriptUse::kHash &&
-                           bytes.starts_with("-NOSCRIPT ");
+    const bool by_hash = request.stands_in ||
+                         (request.entry != nullptr && request.entry->script == ScriptUse::kHash);
+    const bool forgotten =
+        request.keeps_wire && !request.sent_as_text && by_hash && bytes.starts_with("-NOSCRIPT ");
     if (forgotten && SendScriptAgain(request)) return;
     // weir's table thought that there is such a command.
     const bool unknown = bytes.starts_with("-ERR unknown ") && request.entry != nullptr &&
@@ -190,6 +191,8 @@ void Session::OnFailed(Request& request, uint32_t n, bool last, std::string_view
     NoteOwnReplies(request, line, n, true);
     if (request.effect == PinEffect::kExec) ShowTransaction(false);
   }
+  if (request.asked_in) [[unlikely]]
+    NoteIfSlow(request, (last ? request.count : request.replies) - n, /*heard=*/false);
   unanswered_ -= n;
   worker_->context().stats.requests_in_flight.Add(-static_cast<int64_t>(n));
   request.errors += n;

@@ -18,13 +18,15 @@ namespace {
 
 constexpr size_t kNameBytesMax = 128;  // of a client's name, as long as an argument may be
 
-void SplitTime(const Request& request, uint64_t now_ns, SlowEntry* entry) {
+// `heard`: what the node has last said of it is about these requests.
+void SplitTime(const Request& request, bool heard, uint64_t now_ns, SlowEntry* entry) {
   const uint64_t total_ns = now_ns - request.received_ns;
   uint64_t queue_ns = 0;
   uint64_t upstream_ns = 0;
   if (request.sent) {
     if (request.sent_ns > request.received_ns) queue_ns = request.sent_ns - request.received_ns;
-    const uint64_t heard_ns = request.replied_ns > request.sent_ns ? request.replied_ns : now_ns;
+    const uint64_t heard_ns =
+        heard && request.replied_ns > request.sent_ns ? request.replied_ns : now_ns;
     upstream_ns = heard_ns - request.sent_ns;
   } else if (request.link != nullptr) {
     queue_ns = total_ns;
@@ -44,12 +46,20 @@ int64_t UnixSeconds() {
 
 void Session::KeepAsked(Request* request) {
   const Worker::Asked& asked = worker_->asked();
-  request->asked_in = ChunkRef::Share(asked.chunk);
-  request->asked = asked.begin;
   request->asked_db = conversation_.db;
+  if (request->entry != nullptr && !request->entry->blocks) {
+    request->asked_in = ChunkRef::Share(asked.chunk);
+    request->asked = asked.wire.data();
+    return;
+  }
+  // It may wait for ever, and must not keep alive what else was read with it.
+  if (request->entry != nullptr && worker_->key_stats() == nullptr) return;
+  const Slice copy = Slice::Copy(worker_->context().chunks, asked.wire);
+  request->asked_in = ChunkRef::Share(copy.chunk());
+  request->asked = copy.data();
 }
 
-void Session::NoteIfSlow(Request& request, uint32_t first) {
+void Session::NoteIfSlow(Request& request, uint32_t first, bool heard) {
   SlowLog* const log = worker_->slow_log();
   if (log == nullptr || request.noted_slow) return;
   const uint64_t now_ns = worker_->context().NowNs();
@@ -61,11 +71,11 @@ void Session::NoteIfSlow(Request& request, uint32_t first) {
     if (!asked.Next()) return;
   }
   SlowEntry slow;
-  SplitTime(request, now_ns, &slow);
+  SplitTime(request, heard, now_ns, &slow);
   slow.unix_s = UnixSeconds();
   slow.requests = request.count - first;
   slow.upstream = worker_->UpstreamAt(request.upstream).config().name;
-  slow.address = Row().address;
+  slow.address = address();
   slow.client_name = conversation_.name().substr(0, kNameBytesMax);
   slow.args = SlowlogArgs(asked.entry(), asked.args(), asked.argc_declared());
   log->Add(static_cast<size_t>(worker_->worker()), std::move(slow));

@@ -7,7 +7,7 @@
 //   sent -- answered ----------------------------------> the reply
 //     ^ \-- refused: NOSCRIPT, MOVED, … ----> sent again, as for any request
 //     |  \- connection broke after it was written
-//     |            |
+//     |            |  \- it may have forgotten by then: -UNKNOWN
 //     +-- at the turn's end, kRepeatsMax times ----------> then, or when it gets any error from
 //                                                          here on: -UNKNOWN, as at the first time
 //
@@ -30,9 +30,12 @@ constexpr uint8_t kRepeatsMax = 3;
 
 }  // namespace
 
-void Dispatcher::StandIn(const Input& input, const Link& link, Request* request,
-                         RequestTask* task) {
-  task->script_text = input.script_text;
+void Dispatcher::StandIn(const CommandEntry* shown, const ScriptCall& script, const Link& link,
+                         Request* request, RequestTask* task) {
+  request->entry = session_.traffic().last_entry = shown;
+  request->stands_in = true;
+  task->script_text = script.text;
+  task->script_known_for_ms = script.known_for_ms;
   task->ask.serial = true;
   session_.SetPause(Pause::kAsk);
   request->collect = true;
@@ -41,12 +44,22 @@ void Dispatcher::StandIn(const Input& input, const Link& link, Request* request,
   request->repeatable = !link.own();
 }
 
+// Whether it can still tell that it has run when the node gets it once more, at the latest.
+bool Session::IsKnownFor(const Request& request, uint64_t known_for_ms) const {
+  const UpstreamConfig& config = worker_->UpstreamAt(upstream_).config();
+  const uint64_t gone_ms = (worker_->context().NowNs() - request.received_ns) / 1'000'000;
+  const auto on_its_way_ms = static_cast<uint64_t>(
+      config.request_timeout_ms + config.retry_budget_ms + config.offline_queue_age_max_ms);
+  return gone_ms + on_its_way_ms < known_for_ms;
+}
+
 // True: it is sent again, so its client need not hear `line`.
 bool Session::Repeat(Request& request, std::string_view line) {
   const bool unknown = line.starts_with("-UNKNOWN ");
   if (!unknown || closed_ || request.tries >= kRepeatsMax || request.wire.empty()) return false;
   auto& task = static_cast<RequestTask&>(*request.extra);
   if (task.unknown_line.empty()) task.unknown_line = line;
+  if (!IsKnownFor(request, task.script_known_for_ms)) return false;
   task.collected.clear();
   task.too_large = false;
   ++request.tries;

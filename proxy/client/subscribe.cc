@@ -72,7 +72,7 @@ std::optional<bool> Dispatcher::WhileSubscribed(const Plan& plan, const Input& i
   if (!MaySayInSubscribedMode(plan)) {
     return RejectAsRedis(
         plan.entry,
-        Concat("-ERR Can't execute '", plan.entry->spec->name,
+        Concat("-ERR Can't execute '", EntryShown(plan, input)->spec->name,
                "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are "
                "allowed in this context"),
         input);

@@ -122,6 +122,22 @@ TEST_F(IdempotencyFaultTest, WhatCannotBeFoundOutIsUnknown) {
   EXPECT_EQ(reply, ":2\r\n");
 }
 
+// weir itself sent it again when its record was gone: one request, two effects.
+TEST_F(IdempotencyFaultTest, ARecordThatMayBeGoneIsNotReliedOn) {
+  WeirServer weir(Config(saboteur_.url()));
+  RawClient client(weir.port());
+  RawClient direct(redis_.port());
+  EXPECT_EQ(client.Command({"WEIR.IDEM", "a", "TTL", "100", "INCR", "n"}), ":1\r\n");
+  saboteur_.Blackhole(Direction::kToClient, true);
+  client.Send(Encode({"WEIR.IDEM", "b", "TTL", "100", "INCR", "n"}));
+  ASSERT_TRUE(Eventually([&] { return direct.Text({"GET", "n"}) == "2"; }));
+  ASSERT_TRUE(Eventually([&] { return direct.Command({"DBSIZE"}) == ":1\r\n"; }));
+  saboteur_.Break(Breakage::kReset);
+  saboteur_.Blackhole(Direction::kToClient, false);
+  EXPECT_TRUE(client.ReadFrame().starts_with("-UNKNOWN weir: the connection to "));
+  EXPECT_EQ(client.Text({"GET", "n"}), "2");
+}
+
 // Steps at random: the link, the client or the script's text goes at any point; whoever did not
 // hear a success repeats. In the end each token has had one effect.
 TEST_F(IdempotencyFaultTest, AtRandomStepsEachTokenHasOneEffect) {

@@ -275,6 +275,73 @@ TEST_F(IdempotencyTest, ExplainNamesTheRuleThatWouldAct) {
             std::string::npos);
 }
 
+// The plan was that of a command that weir does not know, and the upstream not that of the key.
+TEST_F(IdempotencyTest, ExplainShowsWhereTheCommandWithinGoes) {
+  RedisServer orders;
+  const auto weir = Start("", "[upstream.orders]\nurl = \"" + orders.url() +
+                                  "\"\n[[route]]\nkeys = [\"o:*\"]\nupstream = \"orders\"\n");
+  RawClient client(weir->port());
+  const std::string lines =
+      client.Command({"WEIR", "EXPLAIN", "WEIR.IDEM", "t", "TTL", "100", "INCR", "o:a"});
+  EXPECT_NE(lines.find("upstream: orders "), std::string::npos) << lines;
+  EXPECT_NE(lines.find("idempotency: looks for"), std::string::npos) << lines;
+  EXPECT_EQ(lines.find("does not know"), std::string::npos) << lines;
+}
+
+// Whoever may write records could make weir say more than one reply, and shift all behind it.
+TEST_F(IdempotencyTest, ADamagedRecordIsSaidToBeOne) {
+  const auto weir = Start();
+  RawClient client(weir->port());
+  RawClient direct(redis_.port());
+  client.Command({"SET", "other", "o"});
+  EXPECT_EQ(client.Command({"WEIR.IDEM", "t", "INCR", "n"}), ":1\r\n");
+  const std::string record = Records().at(0);
+  const std::string good = direct.Text({"GET", record});
+  const std::string fingerprint = good.substr(0, good.find('='));
+  for (const std::string state :
+       {"L1\r\n+INJECTED", "L", "=:1\r\n+INJECTED\r\n", "=$5\r\n", "?", ""}) {
+    direct.Command({"SET", record, fingerprint + state});
+    client.Send(Encode({"WEIR.IDEM", "t", "INCR", "n"}) + Encode({"GET", "other"}));
+    EXPECT_TRUE(client.ReadFrame().starts_with("-IDEM")) << state;
+    EXPECT_EQ(client.ReadFrame(), Bulk("o")) << state;
+  }
+  EXPECT_EQ(client.Text({"GET", "n"}), "1");
+}
+
+// In the slow log, the counts of keys, metrics, MONITOR and CLIENT LIST it was EVALSHA, or not at
+// all.
+TEST_F(IdempotencyTest, WhatRunsUnderATokenIsSeenAsWhatItIs) {
+  const auto weir = Start("", "[slowlog]\nlog_slower_than_us = 0\n[hotkeys]\ntracked_max = 10\n");
+  RawClient client(weir->port());
+  EXPECT_EQ(client.Command({"WEIR.IDEM", "t", "INCRBY", "n", "5"}), ":5\r\n");
+  Reply all = ParseReply(client.Command({"WEIR", "SLOWLOG", "GET"}));
+  ASSERT_EQ(all.elements.size(), 1u);
+  std::vector<std::string> args;
+  for (const Reply& arg : all.elements[0].elements.at(3).elements) args.push_back(arg.text);
+  EXPECT_EQ(args, (std::vector<std::string>{"INCRBY", "n", "5"}));
+  all = ParseReply(client.Command({"WEIR", "HOTKEYS"}));
+  ASSERT_EQ(all.elements.size(), 1u);
+  EXPECT_EQ(all.elements[0].elements.at(0).text, "n");
+  const std::string metrics = HttpGet(weir->admin_port(), "/metrics").body;
+  EXPECT_NE(metrics.find("command=\"incrby\""), std::string::npos);
+  EXPECT_EQ(metrics.find("command=\"evalsha\""), std::string::npos);
+  RawClient other(weir->port());
+  client.Command({"WEIR.IDEM", "t", "INCRBY", "n", "5"});
+  EXPECT_NE(other.Text({"CLIENT", "LIST"}).find(" cmd=incrby "), std::string::npos);
+}
+
+TEST_F(IdempotencyTest, ARunUnderATokenIsShownToMonitors) {
+  WeirConfig config;
+  config.url = redis_.url();
+  config.commands = "allow = [\"MONITOR\"]\n";
+  config.rest = "[plugin.idempotency]\nenabled = true\n";
+  WeirServer weir(config);
+  RawClient client(weir.port()), monitor(weir.port());
+  EXPECT_EQ(monitor.Command({"MONITOR"}), "+OK\r\n");
+  EXPECT_EQ(client.Command({"WEIR.IDEM", "t", "INCRBY", "n", "5"}), ":5\r\n");
+  EXPECT_TRUE(monitor.ReadFrame().ends_with("] \"INCRBY\" \"n\" \"5\"\r\n"));
+}
+
 TEST_F(IdempotencyTest, RepliesAboveTheirBoundAreSaidOnceAndTheCommandRunsOnce) {
   const auto weir = Start("reply_bytes_max = 100\n");
   RawClient client(weir->port());
@@ -285,7 +352,8 @@ TEST_F(IdempotencyTest, RepliesAboveTheirBoundAreSaidOnceAndTheCommandRunsOnce) 
             "-IDEMREPLY rule=weir.idem ran=1 reply_bytes=208 reply_bytes_max=100\r\n");
   EXPECT_EQ(client.Command({"LLEN", "l"}), ":1\r\n");
   // What weir could not even collect is not said the first time either.
-  const std::string huge(9'000'000, 'h');
+  std::string huge;
+  huge.resize(9'000'000, 'h');
   client.Command({"RPUSH", "m", huge, huge});
   for (int i = 0; i < 2; ++i) {
     EXPECT_TRUE(client.Command({"WEIR.IDEM", "u", "LPOP", "m", "2"})

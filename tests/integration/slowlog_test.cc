@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "tests/integration/fixture.h"
+#include "tests/support/fake_backend.h"
 
 namespace weir::harness {
 namespace {
@@ -223,6 +224,81 @@ TEST_F(SlowlogTest, BlockedCommandsAreNotSlow) {
   RawClient client(weir->port());
   EXPECT_EQ(client.Command({"BLPOP", "none", "0.01"}), "*-1\r\n");
   EXPECT_EQ(Get(&client).elements.size(), 0u);
+}
+
+// Each kept alive the 64 KiB that it was read with, until no memory was left for anybody.
+TEST_F(SlowlogTest, BlockedCommandsKeepLittle) {
+  const auto weir = Start("log_slower_than_us = 1000000\n", 1, "[hotkeys]\ntracked_max = 10\n");
+  RawClient other(weir->port());
+  const std::string filler(40'000, 'f');
+  std::vector<std::unique_ptr<RawClient>> blocked;
+  for (int i = 0; i < 50; ++i) {
+    const std::string queue = "q" + std::to_string(i);
+    blocked.push_back(std::make_unique<RawClient>(weir->port()));
+    other.Command({"RPUSH", queue, "job"});
+    EXPECT_EQ(blocked.back()->Command({"BLPOP", queue, "0"})[0], '*');
+    blocked.back()->Send(Encode({"BLPOP", queue, "0"}));
+    EXPECT_EQ(other.Command({"SET", "filler", filler}), "+OK\r\n");
+  }
+  const std::string metrics = HttpGet(weir->admin_port(), "/metrics").body;
+  const std::string name = "\nweir_buffer_bytes{worker=\"0\"} ";
+  const size_t at = metrics.find(name);
+  ASSERT_NE(at, std::string::npos) << metrics;
+  EXPECT_LT(std::stod(metrics.substr(at + name.size())), 1 << 20);
+}
+
+// Of a run that was answered in part, the first was shown, with the wait of those behind it.
+TEST_F(SlowlogTest, OfARunTheFirstThatIsLateIsShown) {
+  FakeBackend backend([](const std::vector<std::string>& args) {
+    return Answer{.bytes = args[1] < "g2" ? "$1\r\nv\r\n" : ""};
+  });
+  WeirConfig config;
+  config.url = backend.url();
+  config.workers = 1;
+  config.upstream = "request_timeout_ms = 200\n";
+  config.rest = "[slowlog]\nlog_slower_than_us = 100000\n";
+  WeirServer weir(config);
+  RawClient client(weir.port());
+  std::string bytes;
+  for (int i = 0; i < 5; ++i) bytes += Encode({"GET", "g" + std::to_string(i)});
+  client.Send(bytes);
+  const std::vector<std::string> replies = client.ReadFrames(5);
+  EXPECT_EQ(replies.at(1), "$1\r\nv\r\n");
+  EXPECT_TRUE(replies.at(2).starts_with("-TIMEOUT ")) << replies.at(2);
+  const Reply all = Get(&client);
+  ASSERT_EQ(all.elements.size(), 1u);
+  EXPECT_EQ(ArgsOf(all.elements[0]), (Args{"GET", "g2"}));
+  const Reply& split = all.elements[0].elements[6];
+  EXPECT_EQ(split.at("requests").text, "3");
+  EXPECT_GE(Number(split.at("upstream")), 100000);
+  EXPECT_LT(Number(split.at("weir")), 100000);
+}
+
+// What several nodes answer had no time upstream.
+TEST_F(SlowlogTest, SplitRequestsWaitForTheirSlowestNode) {
+  RedisServer second;
+  WeirConfig config;
+  config.url = "redis+sharded://" + redis_.address() + "," + second.address();
+  config.rest = "[slowlog]\nlog_slower_than_us = 60000\n";
+  WeirServer weir(config);
+  RawClient client(weir.port());
+  EXPECT_EQ(client.Command({"DBSIZE"}), ":0\r\n");
+  RawClient control(second.port());
+  EXPECT_EQ(control.Command({"CLIENT", "PAUSE", "150", "ALL"}), "+OK\r\n");
+  EXPECT_EQ(client.Command({"DBSIZE"}), ":0\r\n");
+  const std::vector<Reply> found = Of(Get(&client), "DBSIZE");
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_GE(Number(found[0].elements[6].at("upstream")), 50000);
+  EXPECT_LT(Number(found[0].elements[6].at("weir")), 50000);
+}
+
+// WEIR EXPLAIN showed the passwords of what it explains.
+TEST_F(SlowlogTest, WhatIsExplainedIsHidden) {
+  const auto weir = Start("log_slower_than_us = 0\n");
+  RawClient client(weir->port());
+  client.Command({"WEIR", "EXPLAIN", "AUTH", "hunter"});
+  EXPECT_EQ(ArgsOf(Of(Get(&client), "WEIR").at(0)),
+            (Args{"WEIR", "EXPLAIN", "(redacted)", "(redacted)"}));
 }
 
 TEST_F(SlowlogTest, LargeAndInlineRequestsAndTransactions) {

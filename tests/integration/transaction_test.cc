@@ -214,7 +214,8 @@ TEST(TransactionLimitsTest, SubscriptionsAreBounded) {
 // What EXEC of more than 16 MiB had collected of them was said as if it were whole.
 TEST_F(TransactionTest, AReplyTooLargeToBeLookedAtIsAnError) {
   RawClient client(weir_.port());
-  const std::string big(9 << 20, 'x');
+  std::string big;
+  big.resize(size_t{9} << 20, 'x');
   EXPECT_EQ(client.Command({"SET", "big", big}), "+OK\r\n");
   client.Send(Encode({"MULTI"}) + Encode({"CLIENT", "ID"}) + Encode({"GET", "big"}) +
               Encode({"GET", "big"}) + Encode({"GET", "none"}) + Encode({"EXEC"}));

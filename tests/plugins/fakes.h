@@ -140,9 +140,11 @@ class FakeRequest final : public RequestView {
     args_ = ArgList(absl::MakeConstSpan(views_));
   }
   bool is_whole() const override { return whole; }
-  void SendScript(std::vector<std::string> args, std::string_view text) override {
+  void SendScript(std::vector<std::string> args, std::string_view text,
+                  uint64_t known_for_ms) override {
     script = std::move(args);
     script_text = text;
+    script_known_for_ms = known_for_ms;
   }
   Hold MakeHold(uint64_t timeout_ms) override {
     hold_timeout_ms = timeout_ms;
@@ -151,6 +153,7 @@ class FakeRequest final : public RequestView {
 
   std::string answer;
   std::vector<std::unique_ptr<Kept>> kept;
+  uint64_t script_known_for_ms = 0;
   uint64_t hold_timeout_ms = 0;
   uint64_t tickets = 0;
   bool whole = true;

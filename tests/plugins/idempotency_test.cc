@@ -48,6 +48,13 @@ TEST(IdemReply, PlainRepliesDifferInTheirNullsOnly) {
   EXPECT_EQ(In3("$-1\r\n", IdemShape::kNullArray), "_\r\n");
 }
 
+// Whoever may write records can make them up; one of these ended a reply before its end.
+TEST(IdemReply, NoRecordEndsAReplyEarly) {
+  EXPECT_EQ(In3("$12\r\n1\r\n+INJECTED\r\n", IdemShape::kDouble), "nothing");
+  EXPECT_EQ(In3("*2\r\n$1\r\na\r\n$3\r\n1\r\n\r\n", IdemShape::kScore), "nothing");
+  EXPECT_EQ(In2("$12\r\n1\r\n+INJECTED\r\n", IdemShape::kDouble), "$12\r\n1\r\n+INJECTED\r\n");
+}
+
 TEST(IdemReply, ShapesAreResp3sTypes) {
   EXPECT_EQ(In3("$3\r\n1.5\r\n", IdemShape::kDouble), ",1.5\r\n");
   EXPECT_EQ(In2("$3\r\n1.5\r\n", IdemShape::kDouble), "$3\r\n1.5\r\n");

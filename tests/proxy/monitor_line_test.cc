@@ -14,7 +14,7 @@ class MonitorLineTest : public ::testing::Test {
  protected:
   std::string Words(const std::vector<std::string_view>& args, bool complete = true) const {
     const CommandEntry* entry = routing_->Resolve(ArgList(args));
-    return entry == nullptr ? "unknown" : MonitorWords(*entry->spec, ArgList(args), complete);
+    return entry == nullptr ? "unknown" : MonitorWords(*entry, ArgList(args), complete);
   }
   bool IsShown(const std::vector<std::string_view>& args) const {
     return IsShownToMonitors(routing_->Resolve(ArgList(args)), static_cast<uint32_t>(args.size()));
