@@ -178,7 +178,9 @@ class RequestPool {
       delete request;
       return;
     }
-    *request = Request();
+    // Anew in its place: to assign a fresh one would be three passes over it.
+    std::destroy_at(request);
+    std::construct_at(request);
     request->link_next = free_;
     free_ = request;
     ++free_count_;

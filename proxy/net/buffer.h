@@ -84,15 +84,19 @@ class ChunkRef {
   }
   ~ChunkRef() { Reset(); }
 
-  void Reset() {
-    if (chunk_ != nullptr && --chunk_->references == 0) chunk_->pool->Return(chunk_);
-    chunk_ = nullptr;
+  // Mostly there is nothing to let go of, which is not worth a call.
+  [[gnu::always_inline]] void Reset() {
+    if (chunk_ != nullptr) LetGo(std::exchange(chunk_, nullptr));
   }
   Chunk* get() const { return chunk_; }
   Chunk* operator->() const { return chunk_; }
   explicit operator bool() const { return chunk_ != nullptr; }
 
  private:
+  static void LetGo(Chunk* chunk) {
+    if (--chunk->references == 0) chunk->pool->Return(chunk);
+  }
+
   Chunk* chunk_ = nullptr;
 };
 
