@@ -21,6 +21,7 @@ BreakerLimits LimitsOf(const UpstreamConfig& config) {
 // ---- LinkGroup
 
 Link* LinkGroup::Open(size_t index) {
+  if (!upstream_->HasRoomFor(/*own=*/false)) return nullptr;
   Link* link = upstream_->MakeLink(this, /*own=*/false);
   shared_[index] = link;
   return link;
@@ -33,8 +34,10 @@ Link* LinkGroup::TakeExclusive() {
     if (link->state() == Link::State::kReady) return link;
     link->CloseNow("-ERR weir: the link broke while it was idle");
   }
-  return upstream_->MakeLink(this, /*own=*/true);
+  return upstream_->HasRoomFor(/*own=*/true) ? upstream_->MakeLink(this, /*own=*/true) : nullptr;
 }
+
+Link* LinkGroup::TakeForProbe() { return upstream_->MakeLink(this, /*own=*/true); }
 
 void LinkGroup::GiveBack(Link* link, bool clean) {
   if (clean && link->idle() && link->state() == Link::State::kReady) {
@@ -202,13 +205,13 @@ bool Upstream::CloseAnIdleOwnLink() {
   return false;
 }
 
+bool Upstream::HasRoomFor(bool own) {
+  if (!own) return links_.size() - own_links_ < static_cast<size_t>(config_->links_max);
+  return own_links_ < static_cast<size_t>(config_->pinned_connections_max) || CloseAnIdleOwnLink();
+}
+
+// Null: the node has left.
 Link* Upstream::MakeLink(LinkGroup* group, bool own) {
-  if (own) {
-    const bool full = own_links_ >= static_cast<size_t>(config_->pinned_connections_max);
-    if (full && !CloseAnIdleOwnLink()) return nullptr;
-  } else if (links_.size() - own_links_ >= static_cast<size_t>(config_->links_max)) {
-    return nullptr;
-  }
   MappedNode* node = map_.node(group->key_.node);
   if (node == nullptr || node->left) return nullptr;
   ++node->links;

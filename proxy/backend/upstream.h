@@ -43,6 +43,10 @@ class LinkGroup {
   // A link for one session alone, until GiveBack or its failure. Null when
   // pinned_connections_max is reached.
   Link* TakeExclusive();
+  // A new one for weir's own question whether the node answers, one at a time for each node. It
+  // does not wait for clients to leave room: if all of theirs hang at that node, they never do.
+  // Null: the node has left.
+  Link* TakeForProbe();
   // `clean`: nothing of the session is left on it, so that another may have it.
   void GiveBack(Link* link, bool clean);
   // No new requests for this shared link: the next ones get a fresh one.
@@ -179,6 +183,7 @@ class Upstream final : public LinkOwner {
   void Eject(NodeIndex node);
   void Probe(NodeIndex node);
   void OnProbed(NodeIndex node, bool succeeded);
+  bool HasRoomFor(bool own);
   Link* MakeLink(LinkGroup* group, bool own);
   void AbandonLinksTo(NodeIndex node, std::string_view cause);
   bool CloseAnIdleOwnLink();

@@ -59,6 +59,8 @@ void Upstream::Eject(NodeIndex number) {
 void Upstream::Probe(NodeIndex number) {
   LinkKey key = BaseKey();
   key.node = number;
+  // Whether it can be reached is what the probe is to find out; if not, the probe's link says so.
+  map_.node(number)->state.down = false;
   LinkGroup* group = Hold(key);
   ProbeNode(context_, this, group, [this, number](bool succeeded) { OnProbed(number, succeeded); });
   group->Release();

@@ -26,17 +26,38 @@ WeirConfig Config(
   return config;
 }
 
+// Eight clients, each of whom has been answered before.
+class Crowd {
+ public:
+  explicit Crowd(const WeirServer& weir, const std::string& password = "") {
+    for (int i = 0; i < 8; ++i) {
+      clients_.push_back(std::make_unique<RawClient>(weir.port()));
+      if (!password.empty()) EXPECT_EQ(clients_.back()->Text({"AUTH", password}), "OK");
+      EXPECT_EQ(clients_.back()->Text({"SET", "k", "v"}), "OK");
+    }
+  }
+  // The answers to all of them, who ask the same at the same time.
+  std::vector<std::string> Ask(const std::vector<std::string>& args) {
+    for (const auto& client : clients_) client->Send(Encode(args));
+    std::vector<std::string> answers;
+    for (const auto& client : clients_) answers.push_back(client->ReadFrame());
+    return answers;
+  }
+
+ private:
+  std::vector<std::unique_ptr<RawClient>> clients_;
+};
+
 class EjectionTest : public ::testing::Test {
  protected:
   static std::string Health(const WeirServer& weir) {
     return RawClient(weir.port()).Command({"WEIR", "HEALTH"});
   }
+  static std::string Labels(const std::string& address) {
+    return "{upstream=\"default\",node=\"" + address + "\"}";
+  }
   static bool IsEjected(const WeirServer& weir, const std::string& address) {
-    const std::string health = Health(weir);
-    const size_t at = health.find("node=" + address + " ");
-    if (at == std::string::npos) return false;
-    return health.substr(at, health.find("\r\n", at) - at).find(" ejected_by=1 ") !=
-           std::string::npos;
+    return HasMetric(weir, "weir_upstream_ejected" + Labels(address) + " 1\n");
   }
   // The answers to eight clients who ask the same at the same time.
   static std::vector<std::string> AtOnce(const WeirServer& weir,
@@ -49,6 +70,22 @@ class EjectionTest : public ::testing::Test {
     std::vector<std::string> answers;
     for (const auto& client : clients) answers.push_back(client->ReadFrame());
     return answers;
+  }
+  static void AskUntilEjected(const WeirServer& weir, Crowd& crowd, const std::string& address) {
+    ASSERT_TRUE(Eventually([&] {
+      crowd.Ask({"GET", "k"});
+      return IsEjected(weir, address);
+    })) << HttpGet(weir.admin_port(), "/metrics").body;
+  }
+  static void ExpectServed(Crowd& crowd) {
+    std::string answer;
+    EXPECT_TRUE(Eventually([&] {
+      for (const std::string& each : crowd.Ask({"GET", "k"})) {
+        answer = each;
+        if (each.starts_with('-')) return false;
+      }
+      return true;
+    })) << answer;
   }
   static bool HasMetric(const WeirServer& weir, const std::string& line) {
     return HttpGet(weir.admin_port(), "/metrics").body.find(line) != std::string::npos;
@@ -95,13 +132,13 @@ TEST_F(ReplicaEjectionTest, AReplicaThatNeverAnswersIsLeftOutUntilItDoes) {
   AwaitEjection(weir);
   // Nobody waits for it any more, although it is tried again and again.
   for (int i = 0; i < 60; ++i) ASSERT_EQ(RawClient(weir.port()).Text({"GET", "k"}), "v") << i;
-  const std::string labels = "{upstream=\"default\",node=\"" + silent_.address() + "\"}";
-  EXPECT_TRUE(HasMetric(weir, "weir_upstream_ejected" + labels + " 1\n"));
+  EXPECT_TRUE(IsEjected(weir, silent_.address()));
+  EXPECT_NE(Health(weir).find(" ejected_by=1 "), std::string::npos) << Health(weir);
   EXPECT_TRUE(HasMetric(weir, "weir_ejections_total{worker=\"0\"} 1\n"));
   silent_.Blackhole(Direction::kToClient, false);
   EXPECT_TRUE(Eventually([&] { return !IsEjected(weir, silent_.address()); }));
   EXPECT_TRUE(Eventually([&] { return IsReadFrom(weir); }));
-  EXPECT_TRUE(HasMetric(weir, "weir_upstream_ejected" + labels + " 0\n"));
+  EXPECT_TRUE(HasMetric(weir, "weir_upstream_ejected" + Labels(silent_.address()) + " 0\n"));
 }
 
 TEST_F(ReplicaEjectionTest, ItReturnsWithASmallShare) {
@@ -155,6 +192,64 @@ TEST_F(EjectionTest, APrimaryThatHangsIsRefusedAtOnceUntilItAnswers) {
   // Those that were given up may have run when it went on; none of the refused has.
   EXPECT_LE(std::stoll(answer), may_have_run + 1);
   EXPECT_FALSE(IsEjected(weir, redis.address()));
+}
+
+// While a node is down, requests for it fail at once: weir's own probes did, too, before they had
+// tried to connect. So a node that could not be reached for a while when it was ejected never came
+// back.
+TEST_F(EjectionTest, WhoCouldNotBeReachedForLongReturns) {
+  RedisServer redis;
+  WeirServer weir(Config(redis.url(), "offline_queue_age_max_ms = 0\n"));
+  Crowd crowd(weir);
+  redis.Pause();
+  AskUntilEjected(weir, crowd, redis.address());
+  redis.Kill();
+  // A probe has failed, and with this queue that is long enough to be down.
+  ASSERT_TRUE(Eventually([&] {
+    return HasMetric(weir, "weir_upstream_up" + Labels(redis.address()) + " 0\n");
+  })) << Health(weir);
+  redis.Restart();
+  ExpectServed(crowd);
+}
+
+// A probe's PING may be answered with an error. That an ACL forbids it, or a password is wanted,
+// was taken for no answer, so the node stayed away for ever.
+TEST_F(EjectionTest, WhoForbidsPingReturns) {
+  RedisServer redis({"--user", "default", "on", "nopass", "~*", "&*", "+@all", "-ping"});
+  WeirServer weir(Config(redis.url()));
+  Crowd crowd(weir);
+  redis.Pause();
+  AskUntilEjected(weir, crowd, redis.address());
+  redis.Resume();
+  ExpectServed(crowd);
+}
+
+TEST_F(EjectionTest, WhoWantsAPasswordReturns) {
+  RedisServer redis({"--requirepass", "secret"});
+  WeirConfig config = Config(redis.url());
+  config.rest = "[auth]\nmode = \"passthrough\"\n";
+  WeirServer weir(config);
+  Crowd crowd(weir, "secret");
+  redis.Pause();
+  AskUntilEjected(weir, crowd, redis.address());
+  redis.Resume();
+  ExpectServed(crowd);
+}
+
+// Probes had to find room among clients' own connections: as long as clients used all of it, an
+// ejected node was not even asked.
+TEST_F(EjectionTest, ProbesTakeNoClientsPlace) {
+  RedisServer redis;
+  WeirServer weir(Config(redis.url(), "pinned_connections_max = 1\n"));
+  Crowd crowd(weir);
+  RawClient blocked(weir.port());
+  blocked.Send(Encode({"BLPOP", "none", "0"}));
+  ASSERT_TRUE(Eventually([&] { return redis.Info("clients", "blocked_clients") == "1"; }));
+  redis.Pause();
+  AskUntilEjected(weir, crowd, redis.address());
+  redis.Resume();
+  ExpectServed(crowd);
+  EXPECT_EQ(redis.Info("clients", "blocked_clients"), "1");
 }
 
 // It accepts, shakes hands, answers PING, and resets the connection on what clients want.
