@@ -41,6 +41,11 @@ void CircuitBreaker::OnReachable(uint64_t now_ms) {
   if (state_ == State::kClosed) returned_ms_ = now_ms;
 }
 
+void CircuitBreaker::OnLeft() {
+  state_ = State::kClosed;
+  failures_ = 0;
+}
+
 uint32_t CircuitBreaker::Share(uint64_t now_ms) const {
   if (state_ != State::kClosed) return 0;
   const uint64_t back_ms = now_ms - returned_ms_;

@@ -53,8 +53,11 @@ class CircuitBreaker {
   // kOpen, and its time is over: then it is kHalfOpen, and the caller owes it one OnProbe.
   bool TakeProbe(uint64_t now_ms);
   void OnProbe(uint64_t now_ms, bool succeeded);
-  // It can be connected to again, after it could not: a reason for a slow start.
+  // It can be connected to again, after it could not, or belongs to its upstream again, after it
+  // had left: a reason for a slow start.
   void OnReachable(uint64_t now_ms);
+  // It has left: who says one day that it is back is believed without a probe.
+  void OnLeft();
 
   // How much of its usual share of requests it is to have now, in per cent.
   uint32_t Share(uint64_t now_ms) const;

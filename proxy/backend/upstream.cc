@@ -7,17 +7,6 @@
 #include "plugins/text.h"
 
 namespace weir {
-namespace {
-
-BreakerLimits LimitsOf(const UpstreamConfig& config) {
-  return {.consecutive_failures = static_cast<uint32_t>(config.consecutive_failures),
-          .base_ms = static_cast<uint64_t>(config.base_ejection_time_ms),
-          .max_ms = static_cast<uint64_t>(config.max_ejection_time_ms),
-          .slow_start_ms = static_cast<uint64_t>(config.slow_start_window_ms)};
-}
-
-}  // namespace
-
 // ---- LinkGroup
 
 Link* LinkGroup::Open(size_t index) {
@@ -83,7 +72,12 @@ void Upstream::SetSnapshot(std::shared_ptr<const UpstreamSnapshot> snapshot) {
   if (!is_cluster()) return;
   const std::vector<NodeIndex> primaries = map_.primaries();
   for (const NodeIndex left : map_.Adopt(*snapshot_->topology)) {
+    KeepBreaker(left);
     AbandonLinksTo(left, "it has left, or is taken for dead by the others");
+  }
+  for (size_t i = 0; i < map_.size(); ++i) {
+    MappedNode* node = map_.node(static_cast<NodeIndex>(i));
+    if (node != nullptr && !node->left) GiveBreaker(&node->state);
   }
   UpdateReaders();
   // A cluster's replica must have been told READONLY to be read from, which a primary's link was
@@ -224,9 +218,7 @@ Link* Upstream::MakeLink(LinkGroup* group, bool own) {
   if (url_.kind == UpstreamKind::kCluster && node->address.role == NodeRole::kReplica) {
     link->ReadFromReplica();
   }
-  if (on_ejection_ != nullptr && node->state.breaker == nullptr) {
-    node->state.breaker = std::make_unique<CircuitBreaker>(LimitsOf(*config_));
-  }
+  GiveBreaker(&node->state);
   Link* raw = link.get();
   links_.emplace(raw, std::move(link));
   ++group->links_;

@@ -180,6 +180,8 @@ class Upstream final : public LinkOwner {
   void OnLinkClosed(Link& link) override;
   void OnRequestFailed(Link& link, std::string_view cause) override;
   std::vector<NodeFigures> Measure(const std::vector<NodeIndex>& numbers, uint64_t now_ms) const;
+  void GiveBreaker(NodeState* node);
+  void KeepBreaker(NodeIndex node);
   void Eject(NodeIndex node);
   void Probe(NodeIndex node);
   void OnProbed(NodeIndex node, bool succeeded);
@@ -190,6 +192,8 @@ class Upstream final : public LinkOwner {
   static constexpr uint64_t kBusyMs = 50;
   static constexpr uint64_t kRefreshPauseMs = 20;
   static constexpr size_t kBusyLinksMax = 8;
+  // At the bound all are forgotten: such nodes return as if they were new.
+  static constexpr size_t kBreakersKeptMax = NodeMap::kNodesMax;
   void Forget(LinkGroup* group, const Link* link);
   void EraseIfUnused(LinkGroup* group);
 
@@ -203,6 +207,8 @@ class Upstream final : public LinkOwner {
   const OnNodeState on_node_state_;
   const OnReconnected on_reconnected_;
   OnEjection on_ejection_;  // null: no circuit breakers
+  // Of nodes that have left or are taken for dead, by address: they may be back.
+  absl::flat_hash_map<std::string, std::unique_ptr<CircuitBreaker>> breakers_kept_;
   bool confirms_primaries_ = false;
   std::vector<NodeIndex> doubted_;
   std::vector<std::vector<NodeIndex>> readers_;  // by primary; those that are none read themselves

@@ -109,6 +109,14 @@ class ReplicaEjectionTest : public EjectionTest {
     for (int i = 0; i < 3; ++i) RawClient(weir.port()).Text({"GET", "k"});
     return replica().Calls("get") > before;
   }
+  // Of the reads it has one in eleven; with all of its share it would be every second.
+  void ExpectSmallShare(const WeirServer& weir) {
+    const int64_t before = replica().Calls("get");
+    for (int i = 0; i < 110; ++i) ASSERT_EQ(RawClient(weir.port()).Text({"GET", "k"}), "v") << i;
+    const int64_t reads = replica().Calls("get") - before;
+    EXPECT_GE(reads, 5);
+    EXPECT_LE(reads, 25);
+  }
   // Reads until the replica is ejected; until then some are not answered in time.
   void AwaitEjection(const WeirServer& weir) {
     ASSERT_TRUE(Eventually([&] {
@@ -148,12 +156,26 @@ TEST_F(ReplicaEjectionTest, ItReturnsWithASmallShare) {
   AwaitEjection(weir);
   silent_.Blackhole(Direction::kToClient, false);
   ASSERT_TRUE(Eventually([&] { return !IsEjected(weir, silent_.address()); }));
-  const int64_t before = replica().Calls("get");
-  for (int i = 0; i < 110; ++i) ASSERT_EQ(RawClient(weir.port()).Text({"GET", "k"}), "v") << i;
-  // One in eleven; it would have been every second.
-  const int64_t reads = replica().Calls("get") - before;
-  EXPECT_GE(reads, 5);
-  EXPECT_LE(reads, 25);
+  ExpectSmallShare(weir);
+}
+
+// With its connections failing, the servers are asked for their roles, and who does not say its own
+// leaves. Nobody then said that its ejection had ended, so it counted for ever; and its circuit
+// breaker was forgotten, so that it returned with all of its share at once.
+TEST_F(ReplicaEjectionTest, WhoLeavesWhileItIsEjectedIsEjectedNoMoreAndReturnsSlowly) {
+  WeirServer weir(Config(url(), "read_from = \"replica\"\nslow_start_window_ms = 3600000\n"));
+  ASSERT_TRUE(Eventually([&] { return IsReadFrom(weir); }));
+  silent_.Blackhole(Direction::kToClient, true);
+  AwaitEjection(weir);
+  ASSERT_TRUE(Eventually([&] { return !IsEjected(weir, silent_.address()); })) << Health(weir);
+  EXPECT_EQ(Health(weir).find("ejected_by="), std::string::npos) << Health(weir);
+  silent_.Blackhole(Direction::kToClient, false);
+  ASSERT_TRUE(Eventually([&] {
+    // A connection that breaks has the servers asked again.
+    RawClient(servers_.server(2).port()).Command({"CLIENT", "KILL", "TYPE", "normal"});
+    return IsReadFrom(weir);
+  }));
+  ExpectSmallShare(weir);
 }
 
 TEST_F(EjectionTest, APrimaryThatHangsIsRefusedAtOnceUntilItAnswers) {

@@ -119,6 +119,22 @@ TEST_F(CircuitBreakerTest, ReturnsSlowly) {
   EXPECT_EQ(fast.Share(now_ms_), 100U);
 }
 
+// Its breaker was forgotten with it, and the next one knew nothing: back at once with all of its
+// share, and ejected for as short as the first time.
+TEST_F(CircuitBreakerTest, WhoHasLeftReturnsSlowlyAndIsNotForgotten) {
+  Trip();
+  AwaitProbe();
+  breaker_.OnLeft();
+  breaker_.OnProbe(now_ms_, false);
+  EXPECT_EQ(breaker_.state(), State::kClosed) << "a probe that was under way means nothing now";
+  EXPECT_FALSE(breaker_.TakeProbe(now_ms_ + 100000));
+  now_ms_ += 5000;
+  breaker_.OnReachable(now_ms_);
+  EXPECT_EQ(breaker_.Share(now_ms_), 10U);
+  Trip();
+  EXPECT_EQ(breaker_.EjectedForMs(now_ms_), 2000U);
+}
+
 TEST(WithSharesTest, EachStandsThereByItsShare) {
   const std::vector<NodeIndex> nodes = {4, 7, 9};
   EXPECT_EQ(WithShares(nodes, {100, 100, 100}), nodes);
