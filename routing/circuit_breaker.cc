@@ -15,6 +15,12 @@ bool CircuitBreaker::OnFailure(uint64_t now_ms, uint64_t answered_ms) {
   return true;
 }
 
+bool CircuitBreaker::OnBreak(uint64_t now_ms, uint64_t answered_ms) {
+  if (last_break_ms_ != 0 && now_ms - last_break_ms_ < kOneBreakMs) return false;
+  last_break_ms_ = now_ms;
+  return OnFailure(now_ms, answered_ms);
+}
+
 void CircuitBreaker::Eject(uint64_t now_ms) {
   state_ = State::kOpen;
   failures_ = 0;

@@ -44,14 +44,18 @@ namespace weir {
 class Link;
 struct UpstreamConfig;
 
+// What became of a request that was sent: no answer came in time, or the connection broke first.
+enum class RequestFailure : uint8_t { kNoAnswer, kBroken };
+
 // The upstream that a link belongs to. Calls come from the loop; the link lives on after each.
 class LinkOwner {
  public:
   virtual void OnLinkConnected(Link& link) = 0;
   virtual void OnLinkFailed(Link& link, std::string_view cause) = 0;
-  // A request that was sent on this shared link has failed: the node has not answered in time, or
-  // the connection broke. It must not close a link.
-  virtual void OnRequestFailed(Link& /*link*/, std::string_view /*cause*/) {}
+  // A request that was sent on this shared link has failed; one call for all that a connection took
+  // with it. It must not close a link.
+  virtual void OnRequestFailed(Link& /*link*/, RequestFailure /*what*/,
+                               std::string_view /*cause*/) {}
   // Closed for good, nothing refers to it: the owner deletes it.
   virtual void OnLinkClosed(Link& link) = 0;
 

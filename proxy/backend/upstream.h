@@ -178,7 +178,7 @@ class Upstream final : public LinkOwner {
   void OnLinkConnected(Link& link) override;
   void OnLinkFailed(Link& link, std::string_view cause) override;
   void OnLinkClosed(Link& link) override;
-  void OnRequestFailed(Link& link, std::string_view cause) override;
+  void OnRequestFailed(Link& link, RequestFailure what, std::string_view cause) override;
   std::vector<NodeFigures> Measure(const std::vector<NodeIndex>& numbers, uint64_t now_ms) const;
   void GiveBreaker(NodeState* node);
   void KeepBreaker(NodeIndex node);

@@ -45,7 +45,7 @@ void Upstream::KeepBreaker(NodeIndex number) {
 }
 
 // Only notes it: the link is in the midst of its queue. TendBreakers does what follows.
-void Upstream::OnRequestFailed(Link& link, std::string_view cause) {
+void Upstream::OnRequestFailed(Link& link, RequestFailure what, std::string_view cause) {
   NodeState& node = map_.node(link.key().node)->state;
   if (node.breaker == nullptr || node.breaker->ejects()) return;
   uint64_t answered_ms = 0;
@@ -54,7 +54,11 @@ void Upstream::OnRequestFailed(Link& link, std::string_view cause) {
       answered_ms = std::max(answered_ms, other->answered_ms());
     }
   }
-  if (!node.breaker->OnFailure(context_->NowMs(), answered_ms)) return;
+  const uint64_t now_ms = context_->NowMs();
+  const bool ejects = what == RequestFailure::kBroken
+                          ? node.breaker->OnBreak(now_ms, answered_ms)
+                          : node.breaker->OnFailure(now_ms, answered_ms);
+  if (!ejects) return;
   node.ejected_cause =
       Concat(config_->consecutive_failures, " requests in a row failed, the last with: ", cause);
 }

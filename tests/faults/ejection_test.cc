@@ -295,6 +295,29 @@ TEST_F(EjectionTest, WhoBreaksConnectionsIsEjectedAgainAndAgain) {
   EXPECT_FALSE(IsEjected(weir, fake.address()));
 }
 
+// A restart, or whatever cuts all connections to a node at once, was as many failures in a row as
+// there were connections with requests on them.
+TEST_F(EjectionTest, ConnectionsThatBreakTogetherAreOneFailure) {
+  FakeBackend fake([](const std::vector<std::string>&) { return Answer{}; });
+  Saboteur saboteur(fake.port());
+  WeirServer weir(Config(saboteur.url(), "connections_per_node = 8\n",
+                         "consecutive_failures = 4\nrequest_timeout_ms = 2000\n"));
+  std::vector<std::unique_ptr<RawClient>> clients;
+  for (int i = 0; i < 16; ++i) {
+    clients.push_back(std::make_unique<RawClient>(weir.port()));
+    clients.back()->Send(Encode({"SET", "k", "v"}));
+  }
+  ASSERT_TRUE(Eventually([&] { return fake.requests().size() == clients.size(); }));
+  saboteur.Break(Breakage::kReset);
+  for (const auto& client : clients) {
+    const std::string answer = client->ReadFrame();
+    ASSERT_TRUE(answer.starts_with("-UNKNOWN weir: ")) << answer;
+  }
+  // While this one waits, weir has time to eject the node.
+  EXPECT_TRUE(clients[0]->Text({"GET", "k"}).starts_with("-TIMEOUT weir: "));
+  EXPECT_TRUE(HasMetric(weir, "weir_ejections_total{worker=\"0\"} 0\n"));
+}
+
 // A reply now and then is no failure in a row: slow commands do not eject anybody.
 TEST_F(EjectionTest, WhoAnswersInBetweenStays) {
   RedisServer redis;

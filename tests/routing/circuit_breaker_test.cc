@@ -54,6 +54,23 @@ TEST_F(CircuitBreakerTest, AnAnswerInBetweenCounts) {
   EXPECT_TRUE(breaker_.OnFailure(now_ms_, now_ms_ - 9)) << "it has not answered since";
 }
 
+// A node with sixteen connections that restarted once had failed sixteen times in a row.
+TEST_F(CircuitBreakerTest, ConnectionsThatBreakTogetherAreOneFailure) {
+  for (int times = 1; times <= 2; ++times) {
+    for (int i = 0; i < 16; ++i) EXPECT_FALSE(breaker_.OnBreak(now_ms_ + 3U * i, 0));
+    now_ms_ += CircuitBreaker::kOneBreakMs;
+  }
+  EXPECT_TRUE(breaker_.OnBreak(now_ms_, 0)) << "the third time";
+}
+
+// Timeouts are each of one request: none is the other's cause.
+TEST_F(CircuitBreakerTest, BreaksAndOtherFailuresCountSideBySide) {
+  EXPECT_FALSE(breaker_.OnFailure(now_ms_, 0));
+  EXPECT_FALSE(breaker_.OnBreak(now_ms_, 0));
+  EXPECT_FALSE(breaker_.OnBreak(now_ms_, 0));
+  EXPECT_TRUE(breaker_.OnFailure(now_ms_, 0));
+}
+
 TEST_F(CircuitBreakerTest, OneProbeDecides) {
   Trip();
   AwaitProbe();
