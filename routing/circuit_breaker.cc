@@ -7,7 +7,8 @@ namespace weir {
 bool CircuitBreaker::OnFailure(uint64_t now_ms, uint64_t answered_ms) {
   // What was sent before the ejection still fails.
   if (state_ != State::kClosed) return false;
-  if (answered_ms > last_failure_ms_) failures_ = 0;
+  // In the same millisecond, too: time runs out when one has just begun.
+  if (answered_ms >= last_failure_ms_) failures_ = 0;
   last_failure_ms_ = now_ms;
   if (++failures_ < limits_.consecutive_failures) return false;
   if (returned_ms_ == 0 || now_ms - returned_ms_ >= limits_.max_ms) ejections_ = 0;

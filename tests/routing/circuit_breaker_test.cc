@@ -51,7 +51,16 @@ TEST_F(CircuitBreakerTest, AnAnswerInBetweenCounts) {
     EXPECT_FALSE(breaker_.OnFailure(now_ms_ + 1, now_ms_ - 5));
     now_ms_ += 10;
   }
-  EXPECT_TRUE(breaker_.OnFailure(now_ms_, now_ms_ - 9)) << "it has not answered since";
+  EXPECT_TRUE(breaker_.OnFailure(now_ms_, now_ms_ - 10)) << "it has not answered since";
+}
+
+// A deadline passes when a millisecond has just begun, and a node nearby answers the next request
+// within the same one: that answer did not count.
+TEST_F(CircuitBreakerTest, AnAnswerInTheMillisecondOfAFailureCounts) {
+  for (int i = 0; i < 100; ++i) {
+    EXPECT_FALSE(breaker_.OnFailure(now_ms_ + 100, now_ms_));
+    now_ms_ += 100;
+  }
 }
 
 // A node with sixteen connections that restarted once had failed sixteen times in a row.
