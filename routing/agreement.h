@@ -8,9 +8,9 @@
 //      were asked. All must have been asked, in a large cluster kAskMax of them at random. Thus a
 //      minority is never believed: its view still counts those whom it cannot reach, and they do
 //      not support it.
-//   2. If two sets of primaries are both supported by more than half of their own, the one that
-//   more
-//      than half of all primaries that answered support wins: a node that was reset, and says that
+//   2. If two sets of primaries are both supported by more than half of their own, the one wins
+//   that
+//      more than half of all primaries that answered support: a node that was reset, and says that
 //      it serves everything alone, has only itself. If there is none, the one with the higher epoch
 //      (CLUSTER INFO's cluster_current_epoch), and on a tie what is known now.
 //   3. While slots are moved, nodes that agree on the primaries differ on single slots. Each slot

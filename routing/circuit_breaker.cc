@@ -7,12 +7,19 @@ namespace weir {
 bool CircuitBreaker::OnFailure(uint64_t now_ms, uint64_t answered_ms) {
   // What was sent before the ejection still fails.
   if (state_ != State::kClosed) return false;
-  if (answered_ms > last_failure_ms_) failures_ = 0;
+  // In the same millisecond, too: time runs out when one has just begun.
+  if (answered_ms >= last_failure_ms_) failures_ = 0;
   last_failure_ms_ = now_ms;
   if (++failures_ < limits_.consecutive_failures) return false;
   if (returned_ms_ == 0 || now_ms - returned_ms_ >= limits_.max_ms) ejections_ = 0;
   Eject(now_ms);
   return true;
+}
+
+bool CircuitBreaker::OnBreak(uint64_t now_ms, uint64_t answered_ms) {
+  if (last_break_ms_ != 0 && now_ms - last_break_ms_ < kOneBreakMs) return false;
+  last_break_ms_ = now_ms;
+  return OnFailure(now_ms, answered_ms);
 }
 
 void CircuitBreaker::Eject(uint64_t now_ms) {
@@ -39,6 +46,11 @@ void CircuitBreaker::OnProbe(uint64_t now_ms, bool succeeded) {
 
 void CircuitBreaker::OnReachable(uint64_t now_ms) {
   if (state_ == State::kClosed) returned_ms_ = now_ms;
+}
+
+void CircuitBreaker::OnLeft() {
+  state_ = State::kClosed;
+  failures_ = 0;
 }
 
 uint32_t CircuitBreaker::Share(uint64_t now_ms) const {

@@ -52,21 +52,21 @@ constexpr Named kFields[] = {
     {"current_active_defrag_time", Rule::kMax},
 };
 
-// Made anew: one sum over another.
+// Made anew: one sum over another, which may be without a third.
 struct Ratio {
-  std::string_view name, over, under;
+  std::string_view name, over, under, without;
   bool percent;
 };
 constexpr Ratio kRatios[] = {
-    {"used_memory_peak_perc", "used_memory", "used_memory_peak", true},
-    {"used_memory_dataset_perc", "used_memory_dataset", "used_memory", true},
-    {"allocator_frag_ratio", "allocator_active", "allocator_allocated", false},
-    {"allocator_rss_ratio", "allocator_resident", "allocator_active", false},
-    {"rss_overhead_ratio", "used_memory_rss", "allocator_resident", false},
-    {"mem_fragmentation_ratio", "used_memory_rss", "used_memory", false},
+    {"used_memory_peak_perc", "used_memory", "used_memory_peak", "", true},
+    {"used_memory_dataset_perc", "used_memory_dataset", "used_memory", "used_memory_startup", true},
+    {"allocator_frag_ratio", "allocator_active", "allocator_allocated", "", false},
+    {"allocator_rss_ratio", "allocator_resident", "allocator_active", "", false},
+    {"rss_overhead_ratio", "used_memory_rss", "allocator_resident", "", false},
+    {"mem_fragmentation_ratio", "used_memory_rss", "used_memory", "", false},
 };
 
-// What a section may have more of in another node.
+// What a section may have more of in another node: by names that clients may have made up.
 constexpr std::string_view kOpenPrefixes[] = {"cmdstat_", "errorstat_",
                                               "latency_percentiles_usec_"};
 constexpr std::string_view kHuman = "_human";
@@ -265,6 +265,12 @@ class Merger {
     return section == "# Latencystats" ? kOpenPrefixes[2] : std::string_view();
   }
 
+  static bool IsOpen(std::string_view name) {
+    return std::any_of(std::begin(kOpenPrefixes), std::end(kOpenPrefixes),
+                       [&](std::string_view prefix) { return name.starts_with(prefix); });
+  }
+
+  // Of all nodes that have it: of one at least, if it is the name of a line.
   Values ValuesOf(std::string_view name) const {
     Values values;
     for (const Fields& fields : fields_) {
@@ -282,18 +288,19 @@ class Merger {
   std::string ValueOf(std::string_view name, Rule rule) const {
     if (rule == Rule::kSum && fields_.size() > 1) {
       for (const Ratio& ratio : kRatios) {
-        const double under = ratio.name == name ? SumOf(ratio.under) : 0;
+        if (ratio.name != name) continue;
+        const double under = SumOf(ratio.under) - SumOf(ratio.without);
         if (under == 0) continue;
         const double value = SumOf(ratio.over) / under;
         return ratio.percent ? Concat(Written(100 * value, 2), "%") : Written(value, 2);
       }
-      if (name.ends_with(kHuman)) {
+      if (name.ends_with(kHuman) && !IsOpen(name)) {
         const std::string_view bytes = name.substr(0, name.size() - kHuman.size());
         const Named* const field = Find(kFields, bytes);
         if ((field == nullptr || field->rule == Rule::kSum) && fields_.front().contains(bytes)) {
           return Human(SumOf(bytes));
         }
-        return std::string(fields_.front().at(name));
+        return std::string(ValuesOf(name).front());
       }
     }
     return Combine(rule, ValuesOf(name));

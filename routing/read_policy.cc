@@ -77,10 +77,4 @@ uint64_t ReadableUntilMs(const Node& node, const ReadPolicy& policy, const NodeF
   return now_ms + policy.max_lag_ms - static_cast<uint64_t>(figures.lag_ms) + 1;
 }
 
-NodeIndex ChooseReader(const Topology& topology, NodeIndex primary, const ReadPolicy& policy,
-                       absl::Span<const NodeFigures> figures, uint64_t turn) {
-  const std::vector<NodeIndex> readers = Readers(topology, primary, policy, figures);
-  return readers.empty() ? kNoNode : readers[turn % readers.size()];
-}
-
 }  // namespace weir

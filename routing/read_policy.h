@@ -48,7 +48,7 @@ inline constexpr double kNearestFactor = 1.2;
 inline constexpr uint32_t kNearestSlackUs = 50;
 
 // All of `primary`'s shard that may be read from under the policy, each as well as the other;
-// empty: none. `figures` is by node.
+// empty: none (kReplica only). `figures` is by node.
 std::vector<NodeIndex> Readers(const Topology& topology, NodeIndex primary,
                                const ReadPolicy& policy, absl::Span<const NodeFigures> figures);
 
@@ -56,12 +56,6 @@ std::vector<NodeIndex> Readers(const Topology& topology, NodeIndex primary,
 // UINT64_MAX: never.
 uint64_t ReadableUntilMs(const Node& node, const ReadPolicy& policy, const NodeFigures& figures,
                          uint64_t now_ms);
-
-// The node to read from in `primary`'s shard. `turn` spreads evenly: the same
-// turn gives the same node as long as the figures stay, so a session that passes its own number
-// keeps its reads in order. kNoNode: none can be read (kReplica only).
-NodeIndex ChooseReader(const Topology& topology, NodeIndex primary, const ReadPolicy& policy,
-                       absl::Span<const NodeFigures> figures, uint64_t turn);
 
 }  // namespace weir
 

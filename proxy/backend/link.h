@@ -44,14 +44,18 @@ namespace weir {
 class Link;
 struct UpstreamConfig;
 
+// What became of a request that was sent: no answer came in time, or the connection broke first.
+enum class RequestFailure : uint8_t { kNoAnswer, kBroken };
+
 // The upstream that a link belongs to. Calls come from the loop; the link lives on after each.
 class LinkOwner {
  public:
   virtual void OnLinkConnected(Link& link) = 0;
   virtual void OnLinkFailed(Link& link, std::string_view cause) = 0;
-  // A request that was sent on this shared link has failed: the node has not answered in time, or
-  // the connection broke. It must not close a link.
-  virtual void OnRequestFailed(Link& /*link*/, std::string_view /*cause*/) {}
+  // A request that was sent on this shared link has failed; one call for all that a connection took
+  // with it. It must not close a link.
+  virtual void OnRequestFailed(Link& /*link*/, RequestFailure /*what*/,
+                               std::string_view /*cause*/) {}
   // Closed for good, nothing refers to it: the owner deletes it.
   virtual void OnLinkClosed(Link& link) = 0;
 
@@ -81,8 +85,8 @@ class Link final : private StreamOwner, private TurnEnd {
   bool idle() const { return head_ == nullptr; }
   uint64_t in_flight() const { return in_flight_; }
   uint64_t last_used_ms() const { return last_used_ms_; }
-  // When the node last answered a request of somebody who still waited for it, on this connection;
-  // 0: not yet, or the last answers came too late.
+  // When the node last answered a request in time on this connection, whoever's it was; 0: not yet,
+  // or the last answers came too late.
   uint64_t answered_ms() const {
     return last_read_ms_ > introduced_ms_ && last_read_ms_ != late_read_ms_ ? last_read_ms_ : 0;
   }
@@ -283,7 +287,7 @@ class Link final : private StreamOwner, private TurnEnd {
   uint64_t last_used_ms_ = 0;
   uint64_t last_read_ms_ = 0;
   uint64_t introduced_ms_ = 0;  // when the handshake was last heard of
-  uint64_t late_read_ms_ = 0;   // when a reply was last read for which nobody waited
+  uint64_t late_read_ms_ = 0;   // when a reply was last read that nobody waited for so long
   uint64_t round_trip_ns_ = 0;  // the shortest of late, from a write to its replies' read
   uint64_t timer_due_ms_ = 0;
   uint64_t phase_deadline_ms_ = 0;  // of connecting, of the handshake; kBackoff: try again

@@ -149,7 +149,8 @@ void Link::ExpireRequests() {
     Fail(r, Concat("-TIMEOUT weir: no answer from ", node_->address, " in ", timeout_ms, " ms"));
     // What waits unsent, waits for the node as well.
     if (!own_ && state_ == State::kReady)
-      owner_->OnRequestFailed(*this, Concat("no answer in ", timeout_ms, " ms"));
+      owner_->OnRequestFailed(*this, RequestFailure::kNoAnswer,
+                              Concat("no answer in ", timeout_ms, " ms"));
   }
   expire_from_ = earliest;
   // All that wait are tombstones, and not a byte came in all that time: nothing will.
@@ -235,7 +236,9 @@ void Link::Break(std::string_view cause) {
   const bool failed_requests = !own_ && !retiring_ && proved_ && HasUnanswered();
   ResolveInFlight(why);
   if (!refused_.empty() || !proved_) return EnterBackoff(why);
-  if (failed_requests) owner_->OnRequestFailed(*this, Concat("the connection broke: ", why));
+  if (failed_requests) {
+    owner_->OnRequestFailed(*this, RequestFailure::kBroken, Concat("the connection broke: ", why));
+  }
   owner_->OnLinkFailed(*this, why);
   OfferRoom();
   if (retiring_ && head_ == nullptr) return CloseIfDrained();

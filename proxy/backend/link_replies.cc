@@ -189,7 +189,7 @@ void Link::Deliver(Request* request, Chunk* chunk, std::string_view bytes, uint3
   const InTransaction place = request->in_transaction;
   if (request->owner != nullptr) [[likely]] {
     request->owner->OnReply(*request, chunk, bytes, frames, error);
-  } else {
+  } else if (request->deadline_ms != 0 && request->deadline_ms <= last_read_ms_) {
     late_read_ms_ = last_read_ms_;
   }
   if (request->remaining() == 0) PopHead();

@@ -12,6 +12,11 @@ namespace {
 
 constexpr std::string_view kDone = "-ERR weir: the probe is over";
 
+// Any other error is an answer: a node that wants a password for PING, or forbids it, is well.
+bool CannotServe(std::string_view error) {
+  return error.starts_with("-LOADING") || error.starts_with("-MASTERDOWN");
+}
+
 // Lives from the call to the turn's end after its outcome.
 class NodeProbe final : public RequestOwner, public TurnEnd {
  public:
@@ -21,7 +26,7 @@ class NodeProbe final : public RequestOwner, public TurnEnd {
   }
 
   void Start(uint64_t timeout_ms) {
-    link_ = group_->TakeExclusive();
+    link_ = group_->TakeForProbe();
     if (link_ == nullptr) return Finish(false);
     link_->SetHolder(this);
     Request* request = context_->requests.Make();
@@ -38,7 +43,7 @@ class NodeProbe final : public RequestOwner, public TurnEnd {
   }
 
   void OnReply(Request&, Chunk*, std::string_view bytes, uint32_t frames, bool error) override {
-    if (!begun_) answers_ = !error || bytes.starts_with("-BUSY");
+    if (!begun_) answers_ = !error || !CannotServe(bytes);
     begun_ = true;
     if (frames != 0) Finish(answers_);
   }

@@ -14,7 +14,8 @@ struct LoopContext;
 // `done` is called exactly once, from the loop and never before this returns: at the latest when
 // connect_timeout_ms and request_timeout_ms (or twice the former, if that is off) have passed, or
 // the upstream is closed. `group`, of the node, is held meanwhile. A node that is loading, or has
-// lost its primary, does not count as answering; one that a script keeps busy does.
+// lost its primary, does not count as answering; one that refuses PING for any other reason does: a
+// script keeps it busy, or it wants a password.
 void ProbeNode(LoopContext* context, Upstream* upstream, LinkGroup* group,
                std::function<void(bool succeeded)> done);
 

@@ -106,7 +106,8 @@ void ReplicaWatch::OnServerInfo(Member& member, std::string_view reply) {
   if (const auto info = ParseReply(reply); info.ok() && info->is_text()) {
     member.said.run_id = ParseRunId(info->string);
   }
-  if (open_) OnAnswered(member);
+  // An answer of an earlier round says nothing of the role in this one.
+  if (open_) member.said.role.has_value() ? OnAnswered(member) : Ask(member);
 }
 
 void ReplicaWatch::OnAnswered(Member& member) {

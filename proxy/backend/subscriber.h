@@ -110,6 +110,7 @@ class Subscriber final : private SubscriberLinkOwner {
     std::vector<Channel*> channels;
     uint64_t deadline_ms = 0;  // 0: none
     uint64_t since_ms = 0;
+    uint32_t resends = 0;  // after refusals of nodes that do not serve the slot, or not now
     bool settled = false;
     std::list<std::shared_ptr<Wish>>::iterator at;  // in waiting_, while it is listed
     bool listed = false;

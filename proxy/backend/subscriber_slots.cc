@@ -79,8 +79,11 @@ void Subscriber::ReviewSoon(Channel* channel) {
 
 void Subscriber::RetryOrGiveUp(const WishPtr& wish, std::string_view error) {
   const uint64_t now_ms = context_->NowMs();
-  if (now_ms - wish->since_ms < PatienceMs()) return stranded_.push_back(wish);
-  const RedirectHistory history{.first_refused_ms = wish->since_ms};
+  if (now_ms - wish->since_ms < PatienceMs()) {
+    ++wish->resends;
+    return stranded_.push_back(wish);
+  }
+  const RedirectHistory history{.resends = wish->resends, .first_refused_ms = wish->since_ms};
   Settle(wish, GiveUpLine(ParseRedirect(error, /*from_script=*/false), error, link_.address(),
                           history, now_ms));
 }
@@ -88,8 +91,6 @@ void Subscriber::RetryOrGiveUp(const WishPtr& wish, std::string_view error) {
 bool Subscriber::IsLeaving(const Channel* channel) const {
   if (commands_.empty() || !commands_.front().fenced) return false;
   const Command& command = commands_.front();
-  const size_t next = command.acknowledged;
-  if (next < command.channels.size() && command.channels[next] == channel) return true;
   return std::find(command.channels.begin(), command.channels.end(), channel) !=
          command.channels.end();
 }
@@ -122,10 +123,15 @@ void Subscriber::TakeFencedReply(const PubsubFrame& frame, std::string_view byte
     // The PING's own: whoever may not ping has its answer, too.
   }
   const Redirect redirect = ParseRedirect(command.refused, /*from_script=*/false);
-  if (redirect.refusal == Refusal::kNone) return EndCommand(std::string(command.refused));
-  // Who does not serve the slot has no subscribers to it.
-  for (Channel* channel : command.channels) SetHeld(channel, false);
-  EndCommand("");
+  // Who does not serve the slot has no subscribers to it. Whoever refuses for another reason has
+  // them still, and is told again.
+  const bool moved = redirect.refusal == Refusal::kMoved;
+  if (moved) {
+    for (Channel* channel : command.channels) SetHeld(channel, false);
+  } else if (redirect.refusal != Refusal::kNone) {
+    review_ms_ = context_->NowMs() + kPauseMs;
+  }
+  EndCommand(moved ? "" : std::string(command.refused));
 }
 
 // Its clients may miss messages now. What one read brings is one gap.
@@ -169,12 +175,16 @@ void Subscriber::AskAgain() {
     if (!unused()) link_.Open(node_);
     return;
   }
-  std::vector<Channel*> batch;
+  std::vector<Channel*> batch, unwanted;
   for (const auto& [slot, channels] : by_slot_) {
     for (Channel* channel : channels) {
       if (channel->wanted() && !channel->asked) batch.push_back(channel);
+      if (!channel->wanted() && channel->held && channel->in_flight == 0) {
+        unwanted.push_back(channel);
+      }
     }
     RestoreThese(ChannelKind::kShard, &batch);
+    ReleaseUnwanted(nullptr, std::exchange(unwanted, {}));
   }
   for (const WishPtr& wish : std::exchange(stranded_, {})) Evaluate(wish);
 }

@@ -7,20 +7,10 @@
 #include "plugins/text.h"
 
 namespace weir {
-namespace {
-
-BreakerLimits LimitsOf(const UpstreamConfig& config) {
-  return {.consecutive_failures = static_cast<uint32_t>(config.consecutive_failures),
-          .base_ms = static_cast<uint64_t>(config.base_ejection_time_ms),
-          .max_ms = static_cast<uint64_t>(config.max_ejection_time_ms),
-          .slow_start_ms = static_cast<uint64_t>(config.slow_start_window_ms)};
-}
-
-}  // namespace
-
 // ---- LinkGroup
 
 Link* LinkGroup::Open(size_t index) {
+  if (!upstream_->HasRoomFor(/*own=*/false)) return nullptr;
   Link* link = upstream_->MakeLink(this, /*own=*/false);
   shared_[index] = link;
   return link;
@@ -33,8 +23,10 @@ Link* LinkGroup::TakeExclusive() {
     if (link->state() == Link::State::kReady) return link;
     link->CloseNow("-ERR weir: the link broke while it was idle");
   }
-  return upstream_->MakeLink(this, /*own=*/true);
+  return upstream_->HasRoomFor(/*own=*/true) ? upstream_->MakeLink(this, /*own=*/true) : nullptr;
 }
+
+Link* LinkGroup::TakeForProbe() { return upstream_->MakeLink(this, /*own=*/true); }
 
 void LinkGroup::GiveBack(Link* link, bool clean) {
   if (clean && link->idle() && link->state() == Link::State::kReady) {
@@ -80,7 +72,12 @@ void Upstream::SetSnapshot(std::shared_ptr<const UpstreamSnapshot> snapshot) {
   if (!is_cluster()) return;
   const std::vector<NodeIndex> primaries = map_.primaries();
   for (const NodeIndex left : map_.Adopt(*snapshot_->topology)) {
+    KeepBreaker(left);
     AbandonLinksTo(left, "it has left, or is taken for dead by the others");
+  }
+  for (size_t i = 0; i < map_.size(); ++i) {
+    MappedNode* node = map_.node(static_cast<NodeIndex>(i));
+    if (node != nullptr && !node->left) GiveBreaker(&node->state);
   }
   UpdateReaders();
   // A cluster's replica must have been told READONLY to be read from, which a primary's link was
@@ -202,13 +199,13 @@ bool Upstream::CloseAnIdleOwnLink() {
   return false;
 }
 
+bool Upstream::HasRoomFor(bool own) {
+  if (!own) return links_.size() - own_links_ < static_cast<size_t>(config_->links_max);
+  return own_links_ < static_cast<size_t>(config_->pinned_connections_max) || CloseAnIdleOwnLink();
+}
+
+// Null: the node has left.
 Link* Upstream::MakeLink(LinkGroup* group, bool own) {
-  if (own) {
-    const bool full = own_links_ >= static_cast<size_t>(config_->pinned_connections_max);
-    if (full && !CloseAnIdleOwnLink()) return nullptr;
-  } else if (links_.size() - own_links_ >= static_cast<size_t>(config_->links_max)) {
-    return nullptr;
-  }
   MappedNode* node = map_.node(group->key_.node);
   if (node == nullptr || node->left) return nullptr;
   ++node->links;
@@ -221,9 +218,7 @@ Link* Upstream::MakeLink(LinkGroup* group, bool own) {
   if (url_.kind == UpstreamKind::kCluster && node->address.role == NodeRole::kReplica) {
     link->ReadFromReplica();
   }
-  if (on_ejection_ != nullptr && node->state.breaker == nullptr) {
-    node->state.breaker = std::make_unique<CircuitBreaker>(LimitsOf(*config_));
-  }
+  GiveBreaker(&node->state);
   Link* raw = link.get();
   links_.emplace(raw, std::move(link));
   ++group->links_;

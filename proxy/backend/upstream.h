@@ -43,6 +43,10 @@ class LinkGroup {
   // A link for one session alone, until GiveBack or its failure. Null when
   // pinned_connections_max is reached.
   Link* TakeExclusive();
+  // A new one for weir's own question whether the node answers, one at a time for each node. It
+  // does not wait for clients to leave room: if all of theirs hang at that node, they never do.
+  // Null: the node has left.
+  Link* TakeForProbe();
   // `clean`: nothing of the session is left on it, so that another may have it.
   void GiveBack(Link* link, bool clean);
   // No new requests for this shared link: the next ones get a fresh one.
@@ -174,17 +178,22 @@ class Upstream final : public LinkOwner {
   void OnLinkConnected(Link& link) override;
   void OnLinkFailed(Link& link, std::string_view cause) override;
   void OnLinkClosed(Link& link) override;
-  void OnRequestFailed(Link& link, std::string_view cause) override;
+  void OnRequestFailed(Link& link, RequestFailure what, std::string_view cause) override;
   std::vector<NodeFigures> Measure(const std::vector<NodeIndex>& numbers, uint64_t now_ms) const;
+  void GiveBreaker(NodeState* node);
+  void KeepBreaker(NodeIndex node);
   void Eject(NodeIndex node);
   void Probe(NodeIndex node);
   void OnProbed(NodeIndex node, bool succeeded);
+  bool HasRoomFor(bool own);
   Link* MakeLink(LinkGroup* group, bool own);
   void AbandonLinksTo(NodeIndex node, std::string_view cause);
   bool CloseAnIdleOwnLink();
   static constexpr uint64_t kBusyMs = 50;
   static constexpr uint64_t kRefreshPauseMs = 20;
   static constexpr size_t kBusyLinksMax = 8;
+  // At the bound all are forgotten: such nodes return as if they were new.
+  static constexpr size_t kBreakersKeptMax = NodeMap::kNodesMax;
   void Forget(LinkGroup* group, const Link* link);
   void EraseIfUnused(LinkGroup* group);
 
@@ -198,6 +207,8 @@ class Upstream final : public LinkOwner {
   const OnNodeState on_node_state_;
   const OnReconnected on_reconnected_;
   OnEjection on_ejection_;  // null: no circuit breakers
+  // Of nodes that have left or are taken for dead, by address: they may be back.
+  absl::flat_hash_map<std::string, std::unique_ptr<CircuitBreaker>> breakers_kept_;
   bool confirms_primaries_ = false;
   std::vector<NodeIndex> doubted_;
   std::vector<std::vector<NodeIndex>> readers_;  // by primary; those that are none read themselves

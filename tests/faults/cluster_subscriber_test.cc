@@ -331,6 +331,25 @@ TEST_F(FakeShardsTest, UnsubscribingCrossesTheSlotsMove) {
   EXPECT_EQ(counters, 1);
 }
 
+// Only MOVED means that the node has nobody of that slot any more. After any other refusal weir
+// forgot the channel, too, and the node went on sending its messages.
+TEST_F(FakeShardsTest, ANodeThatIsDownIsLeftLater) {
+  const std::string channel = ChannelOn(0);
+  std::atomic<int> left{0};  // SUNSUBSCRIBEs
+  says_ = [&](size_t, const std::vector<std::string>& args) -> std::string {
+    if (args[0] == "SSUBSCRIBE") return Ack("ssubscribe", args[1], 1);
+    if (args[0] != "SUNSUBSCRIBE") return "-ERR unknown command\r\n";
+    return ++left == 1 ? "-CLUSTERDOWN The cluster is down\r\n" : Ack("sunsubscribe", args[1], 0);
+  };
+  WeirServer weir(Config());
+  RawClient client(weir.port());
+  EXPECT_EQ(client.Command({"SSUBSCRIBE", channel}), Ack("ssubscribe", channel, 1));
+  EXPECT_EQ(client.Command({"SUNSUBSCRIBE", channel}), Ack("sunsubscribe", channel, 0));
+  EXPECT_TRUE(Eventually([&] { return left == 2; }));
+  EXPECT_EQ(client.Command({"SSUBSCRIBE", channel}), Ack("ssubscribe", channel, 1));
+  EXPECT_EQ(asked_, 2) << "the node was told for good";
+}
+
 // Each says that the other has the slot: asked less and less often than the network allows, and
 // given up in the end, with an error that a client of one server understands.
 TEST_F(FakeShardsTest, NodesThatSendInCirclesAreGivenUp) {
@@ -342,7 +361,13 @@ TEST_F(FakeShardsTest, NodesThatSendInCirclesAreGivenUp) {
   WeirServer weir(Config("retry_budget_ms = 500\n"));
   RawClient client(weir.port());
   const std::string reply = client.Command({"SSUBSCRIBE", channel});
-  EXPECT_TRUE(reply.starts_with("-CLUSTERDOWN ")) << Printable(reply);
+  const std::string begin =
+      "-CLUSTERDOWN weir: slot " + std::to_string(SlotOf(channel)) + ": after ";
+  ASSERT_TRUE(reply.starts_with(begin)) << Printable(reply);
+  // It said 0, however many there had been.
+  const int redirects = std::stoi(reply.substr(begin.size()));
+  EXPECT_GT(redirects, 0) << reply;
+  EXPECT_LT(redirects, asked_) << reply;
   EXPECT_LT(asked_, 100);
   EXPECT_EQ(client.Command({"SSUBSCRIBE", ChannelOn(1)}), Ack("ssubscribe", ChannelOn(1), 1));
 }

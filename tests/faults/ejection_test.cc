@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/cluster.h"
+#include "tests/support/fake_cluster.h"
 #include "tests/support/support.h"
 
 namespace weir::harness {
@@ -26,17 +28,40 @@ WeirConfig Config(
   return config;
 }
 
+// Eight clients, each of whom has been answered before.
+class Crowd {
+ public:
+  explicit Crowd(const WeirServer& weir, const std::string& password = "") {
+    for (int i = 0; i < 8; ++i) {
+      clients_.push_back(std::make_unique<RawClient>(weir.port()));
+      if (!password.empty()) {
+        EXPECT_EQ(clients_.back()->Text({"AUTH", password}), "OK");
+      }
+      EXPECT_EQ(clients_.back()->Text({"SET", "k", "v"}), "OK");
+    }
+  }
+  // The answers to all of them, who ask the same at the same time.
+  std::vector<std::string> Ask(const std::vector<std::string>& args) {
+    for (const auto& client : clients_) client->Send(Encode(args));
+    std::vector<std::string> answers;
+    for (const auto& client : clients_) answers.push_back(client->ReadFrame());
+    return answers;
+  }
+
+ private:
+  std::vector<std::unique_ptr<RawClient>> clients_;
+};
+
 class EjectionTest : public ::testing::Test {
  protected:
   static std::string Health(const WeirServer& weir) {
     return RawClient(weir.port()).Command({"WEIR", "HEALTH"});
   }
+  static std::string Labels(const std::string& address) {
+    return "{upstream=\"default\",node=\"" + address + "\"}";
+  }
   static bool IsEjected(const WeirServer& weir, const std::string& address) {
-    const std::string health = Health(weir);
-    const size_t at = health.find("node=" + address + " ");
-    if (at == std::string::npos) return false;
-    return health.substr(at, health.find("\r\n", at) - at).find(" ejected_by=1 ") !=
-           std::string::npos;
+    return HasMetric(weir, "weir_upstream_ejected" + Labels(address) + " 1\n");
   }
   // The answers to eight clients who ask the same at the same time.
   static std::vector<std::string> AtOnce(const WeirServer& weir,
@@ -49,6 +74,22 @@ class EjectionTest : public ::testing::Test {
     std::vector<std::string> answers;
     for (const auto& client : clients) answers.push_back(client->ReadFrame());
     return answers;
+  }
+  static void AskUntilEjected(const WeirServer& weir, Crowd& crowd, const std::string& address) {
+    ASSERT_TRUE(Eventually([&] {
+      crowd.Ask({"GET", "k"});
+      return IsEjected(weir, address);
+    })) << HttpGet(weir.admin_port(), "/metrics").body;
+  }
+  static void ExpectServed(Crowd& crowd) {
+    std::string answer;
+    EXPECT_TRUE(Eventually([&] {
+      for (const std::string& each : crowd.Ask({"GET", "k"})) {
+        answer = each;
+        if (each.starts_with('-')) return false;
+      }
+      return true;
+    })) << answer;
   }
   static bool HasMetric(const WeirServer& weir, const std::string& line) {
     return HttpGet(weir.admin_port(), "/metrics").body.find(line) != std::string::npos;
@@ -71,6 +112,14 @@ class ReplicaEjectionTest : public EjectionTest {
     const int64_t before = replica().Calls("get");
     for (int i = 0; i < 3; ++i) RawClient(weir.port()).Text({"GET", "k"});
     return replica().Calls("get") > before;
+  }
+  // Of the reads it has one in eleven; with all of its share it would be every second.
+  void ExpectSmallShare(const WeirServer& weir) {
+    const int64_t before = replica().Calls("get");
+    for (int i = 0; i < 110; ++i) ASSERT_EQ(RawClient(weir.port()).Text({"GET", "k"}), "v") << i;
+    const int64_t reads = replica().Calls("get") - before;
+    EXPECT_GE(reads, 5);
+    EXPECT_LE(reads, 25);
   }
   // Reads until the replica is ejected; until then some are not answered in time.
   void AwaitEjection(const WeirServer& weir) {
@@ -95,13 +144,13 @@ TEST_F(ReplicaEjectionTest, AReplicaThatNeverAnswersIsLeftOutUntilItDoes) {
   AwaitEjection(weir);
   // Nobody waits for it any more, although it is tried again and again.
   for (int i = 0; i < 60; ++i) ASSERT_EQ(RawClient(weir.port()).Text({"GET", "k"}), "v") << i;
-  const std::string labels = "{upstream=\"default\",node=\"" + silent_.address() + "\"}";
-  EXPECT_TRUE(HasMetric(weir, "weir_upstream_ejected" + labels + " 1\n"));
+  EXPECT_TRUE(IsEjected(weir, silent_.address()));
+  EXPECT_NE(Health(weir).find(" ejected_by=1 "), std::string::npos) << Health(weir);
   EXPECT_TRUE(HasMetric(weir, "weir_ejections_total{worker=\"0\"} 1\n"));
   silent_.Blackhole(Direction::kToClient, false);
   EXPECT_TRUE(Eventually([&] { return !IsEjected(weir, silent_.address()); }));
   EXPECT_TRUE(Eventually([&] { return IsReadFrom(weir); }));
-  EXPECT_TRUE(HasMetric(weir, "weir_upstream_ejected" + labels + " 0\n"));
+  EXPECT_TRUE(HasMetric(weir, "weir_upstream_ejected" + Labels(silent_.address()) + " 0\n"));
 }
 
 TEST_F(ReplicaEjectionTest, ItReturnsWithASmallShare) {
@@ -111,12 +160,26 @@ TEST_F(ReplicaEjectionTest, ItReturnsWithASmallShare) {
   AwaitEjection(weir);
   silent_.Blackhole(Direction::kToClient, false);
   ASSERT_TRUE(Eventually([&] { return !IsEjected(weir, silent_.address()); }));
-  const int64_t before = replica().Calls("get");
-  for (int i = 0; i < 110; ++i) ASSERT_EQ(RawClient(weir.port()).Text({"GET", "k"}), "v") << i;
-  // One in eleven; it would have been every second.
-  const int64_t reads = replica().Calls("get") - before;
-  EXPECT_GE(reads, 5);
-  EXPECT_LE(reads, 25);
+  ExpectSmallShare(weir);
+}
+
+// With its connections failing, the servers are asked for their roles, and who does not say its own
+// leaves. Nobody then said that its ejection had ended, so it counted for ever; and its circuit
+// breaker was forgotten, so that it returned with all of its share at once.
+TEST_F(ReplicaEjectionTest, WhoLeavesWhileItIsEjectedIsEjectedNoMoreAndReturnsSlowly) {
+  WeirServer weir(Config(url(), "read_from = \"replica\"\nslow_start_window_ms = 3600000\n"));
+  ASSERT_TRUE(Eventually([&] { return IsReadFrom(weir); }));
+  silent_.Blackhole(Direction::kToClient, true);
+  AwaitEjection(weir);
+  ASSERT_TRUE(Eventually([&] { return !IsEjected(weir, silent_.address()); })) << Health(weir);
+  EXPECT_EQ(Health(weir).find("ejected_by="), std::string::npos) << Health(weir);
+  silent_.Blackhole(Direction::kToClient, false);
+  ASSERT_TRUE(Eventually([&] {
+    // A connection that breaks has the servers asked again.
+    RawClient(servers_.server(2).port()).Command({"CLIENT", "KILL", "TYPE", "normal"});
+    return IsReadFrom(weir);
+  }));
+  ExpectSmallShare(weir);
 }
 
 TEST_F(EjectionTest, APrimaryThatHangsIsRefusedAtOnceUntilItAnswers) {
@@ -157,6 +220,64 @@ TEST_F(EjectionTest, APrimaryThatHangsIsRefusedAtOnceUntilItAnswers) {
   EXPECT_FALSE(IsEjected(weir, redis.address()));
 }
 
+// While a node is down, requests for it fail at once: weir's own probes did, too, before they had
+// tried to connect. So a node that could not be reached for a while when it was ejected never came
+// back.
+TEST_F(EjectionTest, WhoCouldNotBeReachedForLongReturns) {
+  RedisServer redis;
+  WeirServer weir(Config(redis.url(), "offline_queue_age_max_ms = 0\n"));
+  Crowd crowd(weir);
+  redis.Pause();
+  AskUntilEjected(weir, crowd, redis.address());
+  redis.Kill();
+  // A probe has failed, and with this queue that is long enough to be down.
+  ASSERT_TRUE(Eventually([&] {
+    return HasMetric(weir, "weir_upstream_up" + Labels(redis.address()) + " 0\n");
+  })) << Health(weir);
+  redis.Restart();
+  ExpectServed(crowd);
+}
+
+// A probe's PING may be answered with an error. That an ACL forbids it, or a password is wanted,
+// was taken for no answer, so the node stayed away for ever.
+TEST_F(EjectionTest, WhoForbidsPingReturns) {
+  RedisServer redis({"--user", "default", "on", "nopass", "~*", "&*", "+@all", "-ping"});
+  WeirServer weir(Config(redis.url()));
+  Crowd crowd(weir);
+  redis.Pause();
+  AskUntilEjected(weir, crowd, redis.address());
+  redis.Resume();
+  ExpectServed(crowd);
+}
+
+TEST_F(EjectionTest, WhoWantsAPasswordReturns) {
+  RedisServer redis({"--requirepass", "secret"});
+  WeirConfig config = Config(redis.url());
+  config.rest = "[auth]\nmode = \"passthrough\"\n";
+  WeirServer weir(config);
+  Crowd crowd(weir, "secret");
+  redis.Pause();
+  AskUntilEjected(weir, crowd, redis.address());
+  redis.Resume();
+  ExpectServed(crowd);
+}
+
+// Probes had to find room among clients' own connections: as long as clients used all of it, an
+// ejected node was not even asked.
+TEST_F(EjectionTest, ProbesNeedNoPlaceAmongClientsOwn) {
+  RedisServer redis;
+  WeirServer weir(Config(redis.url(), "pinned_connections_max = 1\n"));
+  Crowd crowd(weir);
+  RawClient blocked(weir.port());
+  blocked.Send(Encode({"BLPOP", "none", "0"}));
+  ASSERT_TRUE(Eventually([&] { return redis.Info("clients", "blocked_clients") == "1"; }));
+  redis.Pause();
+  AskUntilEjected(weir, crowd, redis.address());
+  redis.Resume();
+  ExpectServed(crowd);
+  EXPECT_EQ(redis.Info("clients", "blocked_clients"), "1");
+}
+
 // It accepts, shakes hands, answers PING, and resets the connection on what clients want.
 TEST_F(EjectionTest, WhoBreaksConnectionsIsEjectedAgainAndAgain) {
   std::atomic<bool> resets = true;
@@ -178,6 +299,29 @@ TEST_F(EjectionTest, WhoBreaksConnectionsIsEjectedAgainAndAgain) {
   EXPECT_FALSE(IsEjected(weir, fake.address()));
 }
 
+// A restart, or whatever cuts all connections to a node at once, was as many failures in a row as
+// there were connections with requests on them.
+TEST_F(EjectionTest, ConnectionsThatBreakTogetherAreOneFailure) {
+  FakeBackend fake([](const std::vector<std::string>&) { return Answer{}; });
+  Saboteur saboteur(fake.port());
+  WeirServer weir(Config(saboteur.url(), "connections_per_node = 8\n",
+                         "consecutive_failures = 4\nrequest_timeout_ms = 2000\n"));
+  std::vector<std::unique_ptr<RawClient>> clients;
+  for (int i = 0; i < 16; ++i) {
+    clients.push_back(std::make_unique<RawClient>(weir.port()));
+    clients.back()->Send(Encode({"SET", "k", "v"}));
+  }
+  ASSERT_TRUE(Eventually([&] { return fake.requests().size() == clients.size(); }));
+  saboteur.Break(Breakage::kReset);
+  for (const auto& client : clients) {
+    const std::string answer = client->ReadFrame();
+    ASSERT_TRUE(answer.starts_with("-UNKNOWN weir: ")) << answer;
+  }
+  // While this one waits, weir has time to eject the node.
+  EXPECT_TRUE(clients[0]->Text({"GET", "k"}).starts_with("-TIMEOUT weir: "));
+  EXPECT_TRUE(HasMetric(weir, "weir_ejections_total{worker=\"0\"} 0\n"));
+}
+
 // A reply now and then is no failure in a row: slow commands do not eject anybody.
 TEST_F(EjectionTest, WhoAnswersInBetweenStays) {
   RedisServer redis;
@@ -189,6 +333,47 @@ TEST_F(EjectionTest, WhoAnswersInBetweenStays) {
     EXPECT_TRUE(client.Text({"GET", "k"}).starts_with("-TIMEOUT weir: "));
     redis.Resume();
     ASSERT_TRUE(Eventually([&] { return client.Text({"GET", "k"}) == "v"; }));
+  }
+  EXPECT_TRUE(HasMetric(weir, "weir_ejections_total{worker=\"0\"} 0\n"));
+}
+
+// Nobody waits for the answer to ASKING, which is weir's own: it was taken for one that came too
+// late, and with it the read that came in the same piece. So a node of which only slots on their
+// way are read had never answered, and a slow command now and then ejected it.
+TEST_F(EjectionTest, AReadBehindAskingIsAnAnswer) {
+  std::unique_ptr<FakeBackend> nodes[2];
+  std::atomic<bool> ready = false;
+  const auto says = [&](size_t node, const std::vector<std::string>& args) -> std::string {
+    if (!ready) return "";
+    if (args[0] == "CLUSTER" && args[1] == "MYID") return Bulk(FakeNodeId(node));
+    if (args[0] == "CLUSTER" && args[1] == "INFO") return ClusterInfoReply(5);
+    if (args[0] == "CLUSTER") {
+      return ClusterShardsReply({{FakeNodeId(0), nodes[0]->port(), 0, 16382},
+                                 {FakeNodeId(1), nodes[1]->port(), 16383, 16383}});
+    }
+    if (args[0] != "GET") return "";
+    if (node == 0)
+      return "-ASK " + std::to_string(SlotOf(args[1])) + " " + nodes[1]->address() + "\r\n";
+    return args[1] == "answered" ? "+OK\r\n" + Bulk("v") : "";
+  };
+  for (size_t i = 0; i < 2; ++i) {
+    nodes[i] = std::make_unique<FakeBackend>(
+        [&, i](const std::vector<std::string>& args) { return Answer{.bytes = says(i, args)}; });
+  }
+  ready = true;
+  WeirServer weir(Config("redis+cluster://" + nodes[0]->address(), "connections_per_node = 2\n",
+                         "consecutive_failures = 10\nrequest_timeout_ms = 100\n"));
+  // One behind the other, so each on its own connection.
+  RawClient waits(weir.port());
+  RawClient reads(weir.port());
+  for (int i = 0; i < 12; ++i) {
+    std::string answer;
+    ASSERT_TRUE(Eventually([&] {
+      answer = reads.Text({"GET", "answered"});
+      return answer == "v";
+    })) << answer;
+    answer = waits.Text({"GET", "k"});
+    EXPECT_TRUE(answer.starts_with("-TIMEOUT weir: ")) << answer;
   }
   EXPECT_TRUE(HasMetric(weir, "weir_ejections_total{worker=\"0\"} 0\n"));
 }

@@ -51,7 +51,33 @@ TEST_F(CircuitBreakerTest, AnAnswerInBetweenCounts) {
     EXPECT_FALSE(breaker_.OnFailure(now_ms_ + 1, now_ms_ - 5));
     now_ms_ += 10;
   }
-  EXPECT_TRUE(breaker_.OnFailure(now_ms_, now_ms_ - 9)) << "it has not answered since";
+  EXPECT_TRUE(breaker_.OnFailure(now_ms_, now_ms_ - 10)) << "it has not answered since";
+}
+
+// A deadline passes when a millisecond has just begun, and a node nearby answers the next request
+// within the same one: that answer did not count.
+TEST_F(CircuitBreakerTest, AnAnswerInTheMillisecondOfAFailureCounts) {
+  for (int i = 0; i < 100; ++i) {
+    EXPECT_FALSE(breaker_.OnFailure(now_ms_ + 100, now_ms_));
+    now_ms_ += 100;
+  }
+}
+
+// A node with sixteen connections that restarted once had failed sixteen times in a row.
+TEST_F(CircuitBreakerTest, ConnectionsThatBreakTogetherAreOneFailure) {
+  for (int times = 1; times <= 2; ++times) {
+    for (int i = 0; i < 16; ++i) EXPECT_FALSE(breaker_.OnBreak(now_ms_ + 3U * i, 0));
+    now_ms_ += CircuitBreaker::kOneBreakMs;
+  }
+  EXPECT_TRUE(breaker_.OnBreak(now_ms_, 0)) << "the third time";
+}
+
+// Timeouts are each of one request: none is the other's cause.
+TEST_F(CircuitBreakerTest, BreaksAndOtherFailuresCountSideBySide) {
+  EXPECT_FALSE(breaker_.OnFailure(now_ms_, 0));
+  EXPECT_FALSE(breaker_.OnBreak(now_ms_, 0));
+  EXPECT_FALSE(breaker_.OnBreak(now_ms_, 0));
+  EXPECT_TRUE(breaker_.OnFailure(now_ms_, 0));
 }
 
 TEST_F(CircuitBreakerTest, OneProbeDecides) {
@@ -117,6 +143,22 @@ TEST_F(CircuitBreakerTest, ReturnsSlowly) {
   CircuitBreaker fast({.slow_start_ms = 0});
   fast.OnReachable(now_ms_);
   EXPECT_EQ(fast.Share(now_ms_), 100U);
+}
+
+// Its breaker was forgotten with it, and the next one knew nothing: back at once with all of its
+// share, and ejected for as short as the first time.
+TEST_F(CircuitBreakerTest, WhoHasLeftReturnsSlowlyAndIsNotForgotten) {
+  Trip();
+  AwaitProbe();
+  breaker_.OnLeft();
+  breaker_.OnProbe(now_ms_, false);
+  EXPECT_EQ(breaker_.state(), State::kClosed) << "a probe that was under way means nothing now";
+  EXPECT_FALSE(breaker_.TakeProbe(now_ms_ + 100000));
+  now_ms_ += 5000;
+  breaker_.OnReachable(now_ms_);
+  EXPECT_EQ(breaker_.Share(now_ms_), 10U);
+  Trip();
+  EXPECT_EQ(breaker_.EjectedForMs(now_ms_), 2000U);
 }
 
 TEST(WithSharesTest, EachStandsThereByItsShare) {

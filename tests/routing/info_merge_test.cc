@@ -58,6 +58,35 @@ TEST(InfoMergeTest, CommandsAndErrorsThatOnlyOthersHaveAreThere) {
       "# Errorstats\r\nerrorstat_ERR:count=3\r\n\r\n# Cluster\r\ncluster_enabled:1\r\n");
 }
 
+// Redis takes what the server had at its start off both sides of this one: weir divided by all that
+// is used, and a cluster's nearly empty nodes seemed to hold little but data.
+TEST(InfoMergeTest, TheShareOfTheDatasetIsOfWhatCameSinceTheStart) {
+  EXPECT_EQ(Merge("# Memory\r\nused_memory:1000\r\nused_memory_startup:800\r\n"
+                  "used_memory_dataset:50\r\nused_memory_dataset_perc:25.00%\r\n",
+                  "# Memory\r\nused_memory:1100\r\nused_memory_startup:800\r\n"
+                  "used_memory_dataset:150\r\nused_memory_dataset_perc:50.00%\r\n"),
+            "# Memory\r\nused_memory:2100\r\nused_memory_startup:1600\r\n"
+            "used_memory_dataset:200\r\nused_memory_dataset_perc:40.00%\r\n");
+  // All of it was there at the start.
+  EXPECT_EQ(Merge("# Memory\r\nused_memory:1\r\nused_memory_startup:1\r\n"
+                  "used_memory_dataset:0\r\nused_memory_dataset_perc:0.00%\r\n",
+                  "# Memory\r\nused_memory:1\r\nused_memory_startup:1\r\n"
+                  "used_memory_dataset:0\r\nused_memory_dataset_perc:0.00%\r\n"),
+            "# Memory\r\nused_memory:2\r\nused_memory_startup:2\r\n"
+            "used_memory_dataset:0\r\nused_memory_dataset_perc:0.00%\r\n");
+}
+
+// The names of errors are clients': return redis.error_reply('Xa_human hi'). One that only the
+// second node had met looked like a size for people, was looked up in the first node's fields, and
+// ended the process.
+TEST(InfoMergeTest, AnErrorThatIsCalledLikeASizeIsCounted) {
+  EXPECT_EQ(Merge("# Errorstats\r\nerrorstat_Xb_human:count=1\r\n",
+                  "# Errorstats\r\nerrorstat_Xa_human:count=2\r\nerrorstat_Xb_human:count=4\r\n"),
+            "# Errorstats\r\nerrorstat_Xb_human:count=5\r\nerrorstat_Xa_human:count=2\r\n");
+  EXPECT_EQ(Merge("# Commandstats\r\n", "# Commandstats\r\ncmdstat_m.x_human:calls=1\r\n"),
+            "# Commandstats\r\ncmdstat_m.x_human:calls=1\r\n");
+}
+
 TEST(InfoMergeTest, KeysAreThoseOfAll) {
   EXPECT_EQ(Merge("# Keyspace\r\ndb0:keys=1,expires=0,avg_ttl=0\r\n",
                   "# Keyspace\r\ndb0:keys=2,expires=1,avg_ttl=80\r\n"),
