@@ -9,10 +9,9 @@
 //      minority is never believed: its view still counts those whom it cannot reach, and they do
 //      not support it.
 //   2. If two sets of primaries are both supported by more than half of their own, the one wins
-//   that
-//      more than half of all primaries that answered support: a node that was reset, and says that
-//      it serves everything alone, has only itself. If there is none, the one with the higher epoch
-//      (CLUSTER INFO's cluster_current_epoch), and on a tie what is known now.
+//      that more than half of all primaries that answered support: a node that was reset, and says
+//      that it serves everything alone, has only itself. If there is none, the one with the higher
+//      epoch (CLUSTER INFO's cluster_current_epoch), and on a tie what is known now.
 //   3. While slots are moved, nodes that agree on the primaries differ on single slots. Each slot
 //      is decided by itself: by the one that says it serves it itself, for the new owner is the
 //      first to know; if several do, the one with the higher epoch; if none does, by most

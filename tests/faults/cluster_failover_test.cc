@@ -46,6 +46,7 @@ TEST_F(ClusterFailoverTest, APrimaryIsKilledAndItsReplicaTakesOver) {
 TEST_F(ClusterFailoverTest, AReplicaTakesOverByCommandAndNothingIsLost) {
   ClusterLoad load(weir_.port(), cluster_, 3, kClientsOfEach);
   for (size_t node = 0; node < 3; ++node) ASSERT_TRUE(load.AwaitProgress(node, 200));
+  ASSERT_TRUE(Eventually([&] { return cluster_.KnowsReplica(0, ReplicaOf(0)); }));
   RawClient replica(cluster_.node(ReplicaOf(0)).port());
   EXPECT_EQ(replica.Text({"CLUSTER", "FAILOVER"}), "OK");
   ASSERT_TRUE(AwaitPrimary(ReplicaOf(0), 0));

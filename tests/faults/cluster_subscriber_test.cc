@@ -208,6 +208,8 @@ TEST_F(ClusterSubscriberTest, AReplicaTakesOverByCommand) {
   const std::string channel = cluster.KeyOn(0, 0);
   Listener listener(weir.port(), 2, true, channel);
   ASSERT_NO_FATAL_FAILURE(listener.ExpectWorks());
+  // A primary says nothing to one of whom it does not know yet that it is its replica.
+  ASSERT_TRUE(Eventually([&] { return cluster.KnowsReplica(0, 3); }));
   RawClient replica(cluster.node(3).port());
   EXPECT_EQ(replica.Text({"CLUSTER", "FAILOVER"}), "OK");
   ASSERT_TRUE(Eventually([&] { return cluster.PrimaryOf(channel) == 3; }));
