@@ -327,8 +327,8 @@ TEST_F(EjectionTest, WhoAnswersInBetweenStays) {
   RedisServer redis;
   WeirServer weir(Config(redis.url(), "", "consecutive_failures = 20\nrequest_timeout_ms = 100\n"));
   RawClient client(weir.port());
+  RawClient(redis.port()).Command({"SET", "k", "v"});
   for (int i = 0; i < 25; ++i) {
-    ASSERT_EQ(client.Text({"SET", "k", "v"}), "OK");
     redis.Pause();
     EXPECT_TRUE(client.Text({"GET", "k"}).starts_with("-TIMEOUT weir: "));
     redis.Resume();
