@@ -175,8 +175,10 @@ TEST_F(ReplicaEjectionTest, WhoLeavesWhileItIsEjectedIsEjectedNoMoreAndReturnsSl
   EXPECT_EQ(Health(weir).find("ejected_by="), std::string::npos) << Health(weir);
   silent_.Blackhole(Direction::kToClient, false);
   ASSERT_TRUE(Eventually([&] {
-    // A connection that breaks has the servers asked again.
-    RawClient(servers_.server(2).port()).Command({"CLIENT", "KILL", "TYPE", "normal"});
+    // A connection that breaks has the servers asked again. Not the other replica's: it could be
+    // down for a moment, and return slowly, too.
+    RawClient(weir.port()).Command({"SET", "other", "v"});
+    RawClient(servers_.server(0).port()).Command({"CLIENT", "KILL", "TYPE", "normal"});
     return IsReadFrom(weir);
   }));
   ExpectSmallShare(weir);
