@@ -71,7 +71,7 @@ std::string_view StateName(Link::State state) {
 // Of WEIR.IDEM, if a plugin knows it, leaves the command within. False: it is another command.
 bool TakeIdem(const Chain& chain, ArgList* args) {
   if (args->size() == 0 || !IsIdemCommand((*args)[0])) return false;
-  const std::vector<const CommandSpec*> commands = chain.commands();
+  const std::vector<const CommandSpec*>& commands = chain.commands();
   const bool known = std::any_of(commands.begin(), commands.end(),
                                  [](const CommandSpec* spec) { return IsIdemCommand(spec->name); });
   const uint32_t before = IdemOwnArgs(*args);
