@@ -244,8 +244,8 @@ class Idempotency final : public Plugin {
       auto said = SayRecorded(answer.body, answer.shape, protocol_version);
       if (said) return *std::move(said);
     }
-    // It ran, but what it said is not known any more.
-    // Whoever may write records may have written this one.
+    // It ran, but what it said is not known any more. Whoever may write records may have written
+    // this one, so not even the number is taken as it is.
     int64_t bytes = 0;
     if (answer.state == 'L' && ParseWireNumber(answer.body, &bytes)) {
       return Concat("-IDEMREPLY rule=", counts.name, " ran=1 reply_bytes=", answer.body,

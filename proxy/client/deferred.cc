@@ -58,7 +58,7 @@ std::unique_ptr<RequestExtra> Deferred::MakeTask(std::shared_ptr<Deferred> defer
                                                  Session* session, bool silent) {
   deferred->silent_ = silent;
   auto task = std::make_unique<RequestTask>();
-  task->keeps_silence = true;
+  task->silence_applied = true;
   task->await = [deferred, session](Request& exec, std::string_view reply) {
     const bool any = std::any_of(deferred->commands_.begin(), deferred->commands_.end(),
                                  [](const Command& command) { return command.subscription; });
@@ -99,14 +99,11 @@ bool Deferred::Subscribe(Subscriptions* subscriptions, Request* exec, size_t max
       continue;
     }
     const std::vector<std::string_view> names(wanted.names.begin(), wanted.names.end());
-    if (!wanted.subscribes) {
-      subscriptions->UnsubscribeWithin(exec, wanted.kind, names, &command.reply);
-    } else if (subscriptions->count_max() + names.size() > max) {
+    if (wanted.subscribes && subscriptions->count_max() + names.size() > max) {
       command.reply = TooManySubscriptionsLine(max) + "\r\n";
       continue;
-    } else {
-      subscriptions->SubscribeWithin(exec, wanted.kind, names, &command.reply);
     }
+    subscriptions->ChangeWithin(exec, wanted.subscribes, wanted.kind, names, &command.reply);
     waits = true;
   }
   return waits;

@@ -27,7 +27,7 @@ struct RequestTask final : RequestExtra {
   bool too_large = false;
   // Called when the whole reply is there. True: it waits until Session::FinishAwaited().
   std::function<bool(Request&, std::string_view)> await;
-  bool keeps_silence = false;  // what is to be said is said, whatever CLIENT REPLY was before
+  bool silence_applied = false;  // `ask` leaves out itself what CLIENT REPLY wants unsaid
   LinkGroup* group = nullptr;  // held until the reply is there, if it is another than the session's
   std::vector<Pinned::ScriptChange> script_changes;  // of EXEC: come true with it
   std::string collected;

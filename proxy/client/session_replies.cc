@@ -46,7 +46,7 @@ void Session::AnswerTicket(Request* request, const std::vector<std::string>& par
   const LocalOutcome::Gather& gather = task.gather;
   if (gather.request != nullptr) return Dispatcher(this).AskAt(request, gather.request(parts));
   const std::string reply = gather.combine(conversation_, parts);
-  if (task.keeps_silence) request->silent = false;
+  if (task.silence_applied) request->silent = false;
   AnswerAt(request, reply);
   ClearPause(Pause::kAsk);
 }
@@ -259,7 +259,7 @@ bool Session::FinishCollected(Request& request) {
   }
   if (task.group != nullptr) task.group->Release();
   request.collect = false;
-  if (task.keeps_silence) request.silent = false;
+  if (task.silence_applied) request.silent = false;
   // CLIENT REPLY ON speaks even when it was sent in silence: Redis permitted it only now.
   if (request.entry != nullptr && request.entry->local == LocalCommand::kClientReply &&
       reply == "+OK\r\n") {

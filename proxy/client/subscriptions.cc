@@ -95,18 +95,13 @@ void Subscriptions::Unsubscribe(Request* request, bool silent, ChannelKind kind,
   command.names.assign(names.begin(), names.end());
 }
 
-void Subscriptions::SubscribeWithin(Request* exec, ChannelKind kind,
-                                    const std::vector<std::string_view>& names,
-                                    std::string* reply) {
-  Subscribe(exec, /*silent=*/false, kind, names);
-  commands_.back().within = reply;
-  session_->Schedule();
-}
-
-void Subscriptions::UnsubscribeWithin(Request* exec, ChannelKind kind,
-                                      const std::vector<std::string_view>& names,
-                                      std::string* reply) {
-  Unsubscribe(exec, /*silent=*/false, kind, names);
+void Subscriptions::ChangeWithin(Request* exec, bool subscribes, ChannelKind kind,
+                                 const std::vector<std::string_view>& names, std::string* reply) {
+  if (subscribes) {
+    Subscribe(exec, /*silent=*/false, kind, names);
+  } else {
+    Unsubscribe(exec, /*silent=*/false, kind, names);
+  }
   commands_.back().within = reply;
   session_->Schedule();
 }

@@ -48,10 +48,8 @@ class Subscriptions final : public SubscriptionClient {
                    const std::vector<std::string_view>& names);
   // The same for those that `exec`, which is answered, brings with it: the reply to each goes to
   // `reply`, and FinishAwaited(exec) follows the last.
-  void SubscribeWithin(Request* exec, ChannelKind kind, const std::vector<std::string_view>& names,
-                       std::string* reply);
-  void UnsubscribeWithin(Request* exec, ChannelKind kind,
-                         const std::vector<std::string_view>& names, std::string* reply);
+  void ChangeWithin(Request* exec, bool subscribes, ChannelKind kind,
+                    const std::vector<std::string_view>& names, std::string* reply);
   // All commands whose turn it is take effect. Called at the end of the turn.
   void Run();
   // RESET: forgets all channels without a word, and answers `request` once upstream has forgotten
