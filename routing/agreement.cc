@@ -23,7 +23,10 @@ struct Witness {
 
 std::vector<bool> WhoServes(const ClusterView& view) {
   std::vector<bool> serves(view.nodes.size(), false);
+  NodeIndex before = kNoNode;  // slots stand in ranges
   for (const NodeIndex owner : view.slots) {
+    if (owner == before) continue;
+    before = owner;
     if (owner != kNoNode) serves[owner] = true;
   }
   return serves;

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstring>
 
 namespace weir {
 namespace {
@@ -32,6 +33,23 @@ constexpr CrcTables MakeCrcTables() {
 
 constexpr CrcTables kCrcTables = MakeCrcTables();
 
+// Whether one of the eight bytes at `p` is '{'. Those that are become zero, and only a zero byte,
+// or one above it, borrows so that its highest bit is set anew.
+bool OpensTag(const char* p) {
+  constexpr uint64_t kOnes = 0x0101010101010101;
+  uint64_t word;
+  std::memcpy(&word, p, sizeof(word));
+  word ^= kOnes * '{';
+  return ((word - kOnes) & ~word & (kOnes * 0x80)) != 0;
+}
+
+[[gnu::noinline]] std::string_view FindTag(std::string_view key) {
+  const size_t open = key.find('{');
+  const size_t close = key.find('}', open + 1);
+  if (close == std::string_view::npos || close == open + 1) return key;
+  return key.substr(open + 1, close - open - 1);
+}
+
 }  // namespace
 
 uint16_t Crc16(std::string_view bytes) {
@@ -49,11 +67,18 @@ uint16_t Crc16(std::string_view bytes) {
 }
 
 std::string_view HashTag(std::string_view key) {
-  const size_t open = key.find('{');
-  if (open == std::string_view::npos) return key;
-  const size_t close = key.find('}', open + 1);
-  if (close == std::string_view::npos || close == open + 1) return key;
-  return key.substr(open + 1, close - open - 1);
+  // Nearly no key has a tag, and most are short: memchr's call would cost more than the search.
+  const char* p = key.data();
+  const char* const end = p + key.size();
+  for (; end - p >= 8; p += 8) {
+    if (OpensTag(p)) [[unlikely]]
+      return FindTag(key);
+  }
+  for (; p != end; ++p) {
+    if (*p == '{') [[unlikely]]
+      return FindTag(key);
+  }
+  return key;
 }
 
 }  // namespace weir

@@ -1,14 +1,19 @@
 #include "routing/split.h"
 
 #include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstring>
+#include <limits>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/inlined_vector.h"
-#include "resp/reply_writer.h"
 
 namespace weir {
 namespace {
+
+constexpr uint32_t kPartsExpected = 16;
 
 // Where a key is served.
 struct Place {
@@ -18,33 +23,32 @@ struct Place {
 };
 
 // Numbers keys from 0 in the order in which they are first seen. Most commands have few, for which
-// looking along the row costs less than a table.
+// looking along a row costs less than a table.
 class FirstSeen {
  public:
   uint32_t NumberOf(uint64_t key) {
-    if (keys_.size() <= kRowMax) {
-      const auto at =
-          static_cast<uint32_t>(std::find(keys_.begin(), keys_.end(), key) - keys_.begin());
-      if (at == keys_.size()) Add(key);
-      return at;
+    if (!table_.empty()) return NumberInTable(key);
+    for (uint32_t i = 0; i < size_; ++i) {
+      if (row_[i] == key) return i;
     }
-    const auto [at, added] = numbers_.try_emplace(key, static_cast<uint32_t>(keys_.size()));
-    if (added) keys_.push_back(key);
-    return at->second;
+    if (size_ == kRowMax) {
+      for (const uint64_t seen : row_) NumberInTable(seen);
+      return NumberInTable(key);
+    }
+    row_[size_] = key;
+    return size_++;
   }
-  uint32_t size() const { return static_cast<uint32_t>(keys_.size()); }
 
  private:
-  static constexpr size_t kRowMax = 16;
+  static constexpr uint32_t kRowMax = 16;
 
-  void Add(uint64_t key) {
-    keys_.push_back(key);
-    if (keys_.size() <= kRowMax) return;
-    for (uint32_t i = 0; i < keys_.size(); ++i) numbers_.emplace(keys_[i], i);
+  uint32_t NumberInTable(uint64_t key) {
+    return table_.try_emplace(key, static_cast<uint32_t>(table_.size())).first->second;
   }
 
-  absl::InlinedVector<uint64_t, kRowMax + 1> keys_;
-  absl::flat_hash_map<uint64_t, uint32_t> numbers_;  // once there are more
+  std::array<uint64_t, kRowMax> row_;
+  uint32_t size_ = 0;
+  absl::flat_hash_map<uint64_t, uint32_t> table_;  // once the row is full
 };
 
 // Which part each unit belongs to; makes the parts, in the order of their first units. `place`
@@ -52,7 +56,8 @@ class FirstSeen {
 template <typename PlaceOf>
 absl::InlinedVector<uint32_t, 16> AssignToParts(const ArgList& args, KeySplit* split,
                                                 uint32_t units, PlaceOf place_of) {
-  absl::InlinedVector<uint32_t, 16> part_of;
+  absl::InlinedVector<uint32_t, 16> part_of(units);
+  split->parts.reserve(std::min(units, kPartsExpected));
   FirstSeen places;
   for (uint32_t unit = 0; unit < units; ++unit) {
     const Place at = place_of(unit, args[split->head_args + unit * split->args_per_unit]);
@@ -61,7 +66,7 @@ absl::InlinedVector<uint32_t, 16> AssignToParts(const ArgList& args, KeySplit* s
       split->parts.push_back({.node = at.node, .slot = at.slot, .upstream = at.upstream});
     }
     ++split->parts[part].unit_count;
-    part_of.push_back(part);
+    part_of[unit] = part;
   }
   return part_of;
 }
@@ -69,16 +74,16 @@ absl::InlinedVector<uint32_t, 16> AssignToParts(const ArgList& args, KeySplit* s
 // The place of each part once they stand by node, nodes in the order of their first parts.
 absl::InlinedVector<uint32_t, 16> PlacesByNode(const std::vector<SplitPart>& parts) {
   FirstSeen nodes;
-  absl::InlinedVector<uint32_t, 16> node_of, parts_of_node, places;
-  for (const SplitPart& part : parts) {
-    const uint64_t node = uint64_t{part.upstream} << 32 | static_cast<uint32_t>(part.node);
-    node_of.push_back(nodes.NumberOf(node));
-    parts_of_node.resize(nodes.size());
-    ++parts_of_node[node_of.back()];
+  absl::InlinedVector<uint32_t, 16> places(parts.size());  // at first each part's node
+  absl::InlinedVector<uint32_t, 16> parts_of_node;
+  for (size_t i = 0; i < parts.size(); ++i) {
+    places[i] = nodes.NumberOf(uint64_t{parts[i].upstream} << 32 | parts[i].node);
+    if (places[i] == parts_of_node.size()) parts_of_node.push_back(0);
+    ++parts_of_node[places[i]];
   }
   uint32_t before = 0;  // parts_of_node becomes where the node's next part goes
   for (uint32_t& count : parts_of_node) before += std::exchange(count, before);
-  for (const uint32_t node : node_of) places.push_back(parts_of_node[node]++);
+  for (uint32_t& place : places) place = parts_of_node[place]++;
   return places;
 }
 
@@ -109,6 +114,23 @@ KeySplit Split(const CommandSpec& spec, const ArgList& args, PlaceOf place) {
   return split;
 }
 
+// The arguments stand in `wire` one behind the other, each with its length before it, as weir
+// itself would write them: a parser saw to that. So a part's are copied from there.
+size_t EndOfArg(const ParsedRequest& request, uint32_t i) {
+  return size_t{request.args[i].offset} + request.args[i].length + 2;
+}
+
+std::string_view BytesOfUnit(const ParsedRequest& request, const KeySplit& split, uint32_t unit) {
+  const uint32_t first = split.head_args + unit * split.args_per_unit;
+  const size_t begin = EndOfArg(request, first - 1);
+  return request.wire.substr(begin, EndOfArg(request, first + split.args_per_unit - 1) - begin);
+}
+
+char* Copy(char* out, std::string_view bytes) {
+  std::memcpy(out, bytes.data(), bytes.size());
+  return out + bytes.size();
+}
+
 }  // namespace
 
 KeySplit MakeSplit(const CommandSpec& spec, const Topology& topology, const ArgList& args) {
@@ -130,14 +152,26 @@ KeySplit MakeCrossSplit(const CommandSpec& spec, absl::Span<const Topology* cons
   });
 }
 
-void AppendPart(std::string* out, const ArgList& args, const KeySplit& split,
+size_t PartBytesMax(const ParsedRequest& request, const KeySplit& split, const SplitPart& part) {
+  // Its header says no larger a number than the request's.
+  size_t bytes = EndOfArg(request, split.head_args - 1);
+  for (const uint32_t unit : split.units_of(part))
+    bytes += BytesOfUnit(request, split, unit).size();
+  return bytes;
+}
+
+char* WritePart(char* out, const ParsedRequest& request, const KeySplit& split,
                 const SplitPart& part) {
-  AppendRequestHeader(out, split.head_args + uint64_t{part.unit_count} * split.args_per_unit);
-  for (uint32_t i = 0; i < split.head_args; ++i) AppendRequestArg(out, args[i]);
+  *out++ = '*';
+  const uint32_t argc = split.head_args + part.unit_count * split.args_per_unit;
+  out = std::to_chars(out, out + std::numeric_limits<uint32_t>::digits10 + 1, argc).ptr;
+  const size_t head_begin = request.wire.find('\r');
+  const size_t head_end = EndOfArg(request, split.head_args - 1);
+  out = Copy(out, request.wire.substr(head_begin, head_end - head_begin));
   for (const uint32_t unit : split.units_of(part)) {
-    const uint32_t first = split.head_args + unit * split.args_per_unit;
-    for (uint32_t i = 0; i < split.args_per_unit; ++i) AppendRequestArg(out, args[first + i]);
+    out = Copy(out, BytesOfUnit(request, split, unit));
   }
+  return out;
 }
 
 }  // namespace weir

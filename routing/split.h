@@ -11,11 +11,12 @@
 #ifndef WEIR_ROUTING_SPLIT_H_
 #define WEIR_ROUTING_SPLIT_H_
 
+#include <cstddef>
 #include <cstdint>
-#include <string>
 #include <vector>
 
 #include "absl/types/span.h"
+#include "resp/request_parser.h"
 #include "routing/arg_list.h"
 #include "routing/command_spec.h"
 #include "routing/topology.h"
@@ -53,8 +54,11 @@ KeySplit MakeSplit(const CommandSpec& spec, const Topology& topology, const ArgL
 KeySplit MakeCrossSplit(const CommandSpec& spec, absl::Span<const Topology* const> topologies,
                         absl::Span<const uint16_t> upstreams, const ArgList& args);
 
-// Appends the part's request in RESP.
-void AppendPart(std::string* out, const ArgList& args, const KeySplit& split,
+// How long the part's request is in RESP, at most. `request` is what the split was made for.
+size_t PartBytesMax(const ParsedRequest& request, const KeySplit& split, const SplitPart& part);
+
+// Writes it at `out`, where there is room for so much; returns where it ends.
+char* WritePart(char* out, const ParsedRequest& request, const KeySplit& split,
                 const SplitPart& part);
 
 }  // namespace weir

@@ -27,19 +27,30 @@ struct Dispatcher::GrowingBranch {
       : link(to),
         chunk(to->ChunkForCopies(FannedRun::kRequestBytesMax)),
         begin(chunk->tail()),
+        end(begin),
+        room_end(begin + chunk->room()),
         count_max(to->room()),
         slot(first_slot) {}
-  bool HasRoom(size_t bytes) const { return count < count_max && chunk->room() >= bytes; }
+  bool HasRoom(size_t bytes) const {
+    return count < count_max && static_cast<size_t>(room_end - end) >= bytes;
+  }
   void Add(std::string_view bytes) {
-    std::memcpy(chunk->tail(), bytes.data(), bytes.size());
-    chunk->used += static_cast<uint32_t>(bytes.size());
+    std::memcpy(end, bytes.data(), bytes.size());
+    end += bytes.size();
     ++count;
   }
-  std::string_view wire() const { return {begin, static_cast<size_t>(chunk->tail() - begin)}; }
+  // All of it, which the chunk now holds.
+  Slice Finish() const {
+    const auto bytes = static_cast<size_t>(end - begin);
+    chunk->used += static_cast<uint32_t>(bytes);
+    return {chunk.get(), {begin, bytes}};
+  }
 
   Link* link;
   ChunkRef chunk;
-  const char* begin;
+  char* begin;
+  char* end;
+  char* room_end;
   uint32_t count = 0;
   uint32_t count_max;
   int32_t slot;  // of its first request
@@ -66,11 +77,13 @@ Link* Dispatcher::LinkForBranch(NodeIndex node) {
   return route.in_flight != 0 && route.link != link ? nullptr : link;
 }
 
-// Puts together the branches of the request in hand and those like it behind it.
+// Puts together the branches of the request in hand and those like it behind it. Returns how many
+// bytes they have.
 [[gnu::noinline]] size_t Dispatcher::GrowBranches(const Input& input, const CommandEntry& entry,
                                                   FannedRun* run, GrowingBranches* growing) {
   Routes& routes = *session_.routes_;
   const Upstream& upstream = worker_.UpstreamAt(session_.upstream_);
+  const NodeMap& map = upstream.map();
   const Topology& topology = *upstream.snapshot().topology;
   const uint32_t stamp = ++routes.fanned_runs;
   const std::string_view data(input.parsed.wire.data(),
@@ -80,12 +93,15 @@ Link* Dispatcher::LinkForBranch(NodeIndex node) {
   std::array<AlikeRequest, FannedRun::kRequestsMax> found;
   const uint32_t found_count = worker_.parser().ParseAlikeKeys(
       data, HeadOf(input.parsed), input.parsed.argc - 1, entry.only_key, max, found.data());
+  uint32_t count = 0;
   size_t begin = 0;
-  for (uint32_t i = 0; i < found_count; ++i) {
-    const std::string_view wire(data.data() + begin, found[i].end - begin);
-    if (wire.size() > FannedRun::kRequestBytesMax) break;
-    const uint16_t slot = topology.SlotOf({data.data() + found[i].key, found[i].key_bytes});
-    const NodeIndex node = upstream.map().PrimaryOf(slot);
+  GrowingBranch* branches = nullptr;
+  for (; count < found_count; ++count) {
+    const AlikeRequest& request = found[count];
+    const size_t bytes = request.end - begin;
+    if (bytes > FannedRun::kRequestBytesMax) break;
+    const uint16_t slot = topology.SlotOf({data.data() + request.key, request.key_bytes});
+    const NodeIndex node = map.PrimaryOf(slot);
     if (node == kNoNode) break;
     Route& route = routes.at(node);
     if (route.run != stamp) {
@@ -94,15 +110,16 @@ Link* Dispatcher::LinkForBranch(NodeIndex node) {
       route.run = stamp;
       route.branch = static_cast<uint8_t>(growing->size());
       growing->emplace_back(link, slot);
+      branches = growing->data();
     }
-    GrowingBranch& branch = (*growing)[route.branch];
-    if (!branch.HasRoom(wire.size())) break;
-    branch.Add(wire);
-    run->positions[i] = {slot, route.branch};
-    run->count = i + 1;
+    GrowingBranch& branch = branches[route.branch];
+    if (!branch.HasRoom(bytes)) break;
+    branch.Add({data.data() + begin, bytes});
+    run->positions[count] = {slot, route.branch};
     run->last_node = node;
-    begin = found[i].end;
+    begin = request.end;
   }
+  run->count = count;
   return begin;
 }
 
@@ -128,7 +145,7 @@ bool Dispatcher::FanOut(const Plan& plan, const Input& input) {
     branch->count = growing[i].count;
     if (branch->count == 1) branch->slot = growing[i].slot;
     run->branches[i].request = branch;
-    SendOrDetour(branch, growing[i].link, Slice(growing[i].chunk.get(), growing[i].wire()));
+    SendOrDetour(branch, growing[i].link, growing[i].Finish());
   }
   if (plan.entry->is_write) session_.routes_->last_write = run->last_node;
   whole->extra = std::move(run);

@@ -9,6 +9,7 @@
 #include "proxy/client/routes.h"
 #include "proxy/client/session.h"
 #include "proxy/worker.h"
+#include "resp/frame_length.h"
 #include "resp/request_parser.h"
 
 namespace weir {
@@ -40,6 +41,32 @@ uint32_t PositionOf(const FannedRun& run, const Request& branch, uint32_t n) {
     if (before-- == 0) return i;
   }
 }
+
+// The front of a branch's replies while they are copied.
+struct RepliesAhead {
+  explicit RepliesAhead(SliceQueue* of) : replies(of) { Begin(); }
+  // The length of the next one, which lies at `at`; 0: it is not here whole, or an error.
+  size_t Bytes() {
+    if (at == end && at != begin) Consume();
+    const size_t bytes = ShortFrameBytes(at, end);
+    return bytes != 0 ? bytes : ScanRun({at, end}, 1, kAnyVersion).bytes;
+  }
+  void Consume() {
+    if (at == begin) return;
+    replies->Consume(static_cast<size_t>(at - begin));
+    Begin();
+  }
+  void Begin() {
+    const std::string_view front = replies->front().view();
+    begin = at = front.data();
+    end = at + front.size();
+  }
+
+  SliceQueue* replies;
+  const char* begin;
+  const char* at;
+  const char* end;
+};
 
 }  // namespace
 
@@ -236,19 +263,24 @@ void Session::SayCopied(FannedRun& run) {
   if (room == 0) return;
   const ChunkRef into = worker_->SharedChunk(room);
   char* const begin = into->tail();
+  const char* const room_end = begin + room;
   char* end = begin;
-  for (; run.said < run.count; ++run.said) {
-    SliceQueue& replies = run.branches[run.positions[run.said].branch].replies;
-    const std::string_view front = replies.front().view();
-    const FrameRun frame = ScanRun(front, 1, kAnyVersion);
-    if (frame.frames == 0 || frame.bytes > FannedRun::kCopiedReplyBytesMax ||
-        frame.bytes > room - static_cast<size_t>(end - begin)) {
+  absl::InlinedVector<RepliesAhead, 8> ahead;
+  for (FannedRun::Branch& branch : run.branches) ahead.emplace_back(&branch.replies);
+  uint32_t said = run.said;
+  for (; said < run.count; ++said) {
+    RepliesAhead& next = ahead[run.positions[said].branch];
+    const size_t bytes = next.Bytes();
+    if (bytes == 0 || bytes > FannedRun::kCopiedReplyBytesMax ||
+        bytes > static_cast<size_t>(room_end - end)) {
       break;
     }
-    std::memcpy(end, front.data(), frame.bytes);
-    end += frame.bytes;
-    replies.Consume(frame.bytes);
+    std::memcpy(end, next.at, bytes);
+    end += bytes;
+    next.at += bytes;
   }
+  run.said = said;
+  for (RepliesAhead& next : ahead) next.Consume();
   const auto bytes = static_cast<size_t>(end - begin);
   into->used += static_cast<uint32_t>(bytes);
   run.waiting_bytes -= bytes;

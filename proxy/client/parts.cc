@@ -26,35 +26,16 @@
 namespace weir {
 namespace {
 
-// What each part sends. All of it stands in one piece, so that the parts of a node, which follow
-// each other, go out as one slice.
-class PartBytes {
- public:
-  PartBytes(ChunkPool& chunks, const ParsedRequest& request, const std::optional<KeySplit>& split) {
-    if (!split.has_value()) {
-      bytes_ = Slice::Copy(chunks, request.wire);
-      return;
-    }
-    const ArgList args(request);
-    std::string wires;
-    wires.reserve(request.wire.size() * 2);
-    for (const SplitPart& part : split->parts) {
-      AppendPart(&wires, args, *split, part);
-      ends_.push_back(wires.size());
-    }
-    bytes_ = Slice::Copy(chunks, wires);
-  }
-
-  Slice of(size_t part) const {
-    if (ends_.empty()) return bytes_.Share();
-    const size_t begin = part == 0 ? 0 : ends_[part - 1];
-    return Slice(bytes_.chunk(), bytes_.view().substr(begin, ends_[part] - begin));
-  }
-
- private:
-  Slice bytes_;
-  absl::InlinedVector<size_t, 16> ends_;  // empty: each sends all
-};
+// What a part sends, behind what others send on that link in this turn, so that all of it goes out
+// in one piece.
+Slice BytesFor(Link* link, const ParsedRequest& request, const KeySplit& split,
+               const SplitPart& part) {
+  const ChunkRef chunk = link->ChunkForCopies(PartBytesMax(request, split, part));
+  char* const begin = chunk->tail();
+  const auto bytes = static_cast<size_t>(WritePart(begin, request, split, part) - begin);
+  chunk->used += static_cast<uint32_t>(bytes);
+  return {chunk.get(), {begin, bytes}};
+}
 
 }  // namespace
 
@@ -81,6 +62,7 @@ bool Dispatcher::SendParts(const Plan& plan, const Input& input) {
   }
   if (plan.kind == PlanKind::kSplit) {
     task->split = MakeSplit(*plan.entry->spec, topology, args);
+    parts.reserve(task->split->parts.size());
     for (const SplitPart& part : task->split->parts) {
       parts.push_back({.node = upstream.map().PrimaryOf(part.slot),
                        .slot = part.slot,
@@ -92,9 +74,15 @@ bool Dispatcher::SendParts(const Plan& plan, const Input& input) {
     }
   }
   const bool for_script = plan.entry->runs_script;
+  const PartPlan* before = nullptr;
   for (PartPlan& part : parts) {
-    const std::optional<bool> done = FindRoute(plan, input, part.node, for_script, &part.link);
-    if (done.has_value()) return *done;
+    // Those of a node stand together.
+    if (before != nullptr && before->node == part.node) {
+      part.link = before->link;
+    } else if (const auto done = FindRoute(plan, input, part.node, for_script, &part.link)) {
+      return *done;
+    }
+    before = &part;
   }
   if (parts.empty()) return WaitForAnyNode(plan, input);
   session_.routes_->scripts = for_script;
@@ -142,19 +130,24 @@ bool Dispatcher::SendAllParts(const Plan& plan, const Input& input, std::unique_
   whole->has_parts = true;
   task->missing = parts.size();
   task->parts.resize(parts.size());
-  for (const PartPlan& part : parts) task->homes.push_back(part.home);
-  task->replies.resize(parts.size());
+  for (size_t i = 0; i < parts.size(); ++i) task->parts[i].home = parts[i].home;
   if (input.keeps()) task->kept = std::move(*input.kept);
   PartsTask& sent = *task;
   whole->extra = std::move(task);
   std::vector<std::pair<Request*, std::string>> unsent;
-  const PartBytes bytes(worker_.context().chunks, input.parsed, sent.split);
+  Slice same;  // of a command that each node gets whole
+  if (!sent.split.has_value()) same = Slice::Copy(worker_.context().chunks, input.parsed.wire);
   for (size_t i = 0; i < parts.size(); ++i) {
     parts[i].index = static_cast<uint32_t>(i);
     const InLane in(&session_, parts[i].upstream);
-    sent.parts[i] = SendPart(whole, parts[i], bytes.of(i));
-    const bool went = sent.parts[i]->in_link || session_.routes_ != nullptr;
-    if (!went) unsent.emplace_back(sent.parts[i], parts[i].link->RefusalLine());
+    Link* const link = parts[i].link;
+    Request* const part = SendPart(
+        whole, parts[i],
+        sent.split.has_value() ? BytesFor(link, input.parsed, *sent.split, sent.split->parts[i])
+                               : same.Share());
+    sent.parts[i].request = part;
+    const bool went = part->in_link || session_.routes_ != nullptr;
+    if (!went) unsent.emplace_back(part, link->RefusalLine());
   }
   if (plan.entry->script != ScriptUse::kNone) NoteScript(plan, input, whole);
   // Only now, because the last answer to a part ends the whole.
@@ -246,7 +239,7 @@ bool Dispatcher::SendScan(const Plan& plan, const Input& input) {
 
 void Session::OnPartReply(Request& part, std::string_view bytes, uint32_t frames) {
   auto& task = static_cast<PartsTask&>(*part.whole->extra);
-  task.replies[part.part] += bytes;
+  task.parts[part.part].reply += bytes;
   task.reply_bytes += bytes.size();
   HoldBytes(bytes.size());
   if (frames == 0) return;
@@ -259,11 +252,10 @@ void Session::OnPartReply(Request& part, std::string_view bytes, uint32_t frames
 
 void Session::FailPart(Request& part, std::string_view line) {
   auto& task = static_cast<PartsTask&>(*part.whole->extra);
-  held_bytes() -= task.replies[part.part].size();
-  task.reply_bytes -= task.replies[part.part].size();
-  task.replies[part.part].clear();
-  const std::string reply = Concat(line, "\r\n");
-  task.replies[part.part] = reply;
+  std::string& reply = task.parts[part.part].reply;
+  held_bytes() -= reply.size();
+  task.reply_bytes -= reply.size();
+  reply = Concat(line, "\r\n");
   task.reply_bytes += reply.size();
   HoldBytes(reply.size());
   FinishPart(part);
@@ -274,7 +266,7 @@ void Session::FinishPart(Request& part) {
   Request* const whole = std::exchange(part.whole, nullptr);
   whole->AddTimesOf(part, worker_->context().NowNs());
   auto& task = static_cast<PartsTask&>(*whole->extra);
-  task.parts[part.part] = nullptr;
+  task.parts[part.part].request = nullptr;
   part.owner = nullptr;
   part.in_owner = false;
   worker_->context().requests.ReleaseIfUnused(&part);
@@ -286,7 +278,8 @@ void Session::FinishParts(Request& whole) {
   auto& task = static_cast<PartsTask&>(*extra);
   whole.has_parts = false;
   held_bytes() -= task.reply_bytes;
-  const std::vector<std::string_view> replies(task.replies.begin(), task.replies.end());
+  absl::InlinedVector<std::string_view, 16> replies;
+  for (const PartsTask::Part& part : task.parts) replies.push_back(part.reply);
   std::string reply = MergeReplies({.merge = task.merge,
                                     .replies = absl::MakeConstSpan(replies),
                                     .split = task.split.has_value() ? &*task.split : nullptr,
@@ -302,7 +295,8 @@ void Session::FinishParts(Request& whole) {
 
 // The session is gone: whatever still comes is swallowed.
 void Session::ForgetParts(Request& whole) {
-  for (Request* part : static_cast<PartsTask&>(*whole.extra).parts) {
+  for (const PartsTask::Part& answered : static_cast<PartsTask&>(*whole.extra).parts) {
+    Request* const part = answered.request;
     if (part == nullptr) continue;
     part->owner = nullptr;
     part->whole = nullptr;

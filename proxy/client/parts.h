@@ -20,9 +20,12 @@ namespace weir {
 
 // Of the whole request, which stands in its session's queue; its parts stand only in links'.
 struct PartsTask final : RequestExtra {
-  std::vector<Request*> parts;   // null: answered
-  std::vector<NodeIndex> homes;  // of each, the node that it is for; kNoNode: whoever has its slot
-  std::vector<std::string> replies;
+  struct Part {
+    Request* request = nullptr;  // null: answered
+    NodeIndex home = kNoNode;    // the node that it is for; kNoNode: whoever has its slot
+    std::string reply;           // as much of it as is there
+  };
+  std::vector<Part> parts;
   size_t missing = 0;
   size_t reply_bytes = 0;
   std::optional<KeySplit> split;  // absent: each part is the request itself, for another node

@@ -62,12 +62,13 @@ bool FindHeir(const NodeMap& map, Request* part) {
   if (part->whole == nullptr) return false;
   const std::vector<NodeIndex>& primaries = map.primaries();
   if (std::find(primaries.begin(), primaries.end(), part->home) != primaries.end()) return false;
-  std::vector<NodeIndex>& homes = static_cast<PartsTask&>(*part->whole->extra).homes;
+  auto& parts = static_cast<PartsTask&>(*part->whole->extra).parts;
   const auto heir = std::find_if(primaries.begin(), primaries.end(), [&](NodeIndex primary) {
-    return std::find(homes.begin(), homes.end(), primary) == homes.end();
+    return std::none_of(parts.begin(), parts.end(),
+                        [primary](const PartsTask::Part& other) { return other.home == primary; });
   });
   if (heir == primaries.end()) return false;
-  part->home = homes[part->part] = *heir;
+  part->home = parts[part->part].home = *heir;
   return true;
 }
 

@@ -26,6 +26,18 @@ TEST(SlotTest, HashesTheTagIfThereIsOne) {
   EXPECT_EQ(HashTag(""), "");
 }
 
+// A tag is looked for eight bytes at a time, so it may open in any of them.
+TEST(SlotTest, IsThatOfTheTagWhereverItStands) {
+  harness::Random random(harness::Seed());
+  for (int i = 0; i < 100'000; ++i) {
+    std::string key(harness::Below(random, 40), '\0');
+    for (char& c : key) c = static_cast<char>(harness::Below(random, 256));
+    if (!key.empty() && i % 2 == 0) key[harness::Below(random, key.size())] = '{';
+    if (!key.empty() && i % 4 == 0) key[harness::Below(random, key.size())] = '}';
+    ASSERT_EQ(KeySlot(key), Crc16(HashTag(key)) % kSlotCount) << harness::Printable(key);
+  }
+}
+
 TEST(SlotTest, AgreesWithRedis) {
   const harness::RedisServer redis({"--cluster-enabled", "yes"});
   harness::RawClient client(redis.port());

@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "resp/reply_writer.h"
+#include "resp/request_parser.h"
 #include "routing/command_table.h"
 #include "routing/slot.h"
 #include "tests/support/seed.h"
@@ -29,8 +31,16 @@ std::shared_ptr<const Topology> ThreeNodes() {
 }
 
 std::string Wire(const Args& args, const KeySplit& split, const SplitPart& part) {
-  std::string wire;
-  AppendPart(&wire, ArgList(args), split, part);
+  std::string whole;
+  AppendRequest(&whole, args);
+  RequestParser parser({});
+  ParseState state;
+  ParsedRequest request;
+  EXPECT_EQ(parser.Parse(&state, whole, &request), ParseStatus::kRequest);
+  const size_t bytes_max = PartBytesMax(request, split, part);
+  std::string wire(bytes_max, '\0');
+  wire.resize(static_cast<size_t>(WritePart(wire.data(), request, split, part) - wire.data()));
+  EXPECT_LE(wire.size(), bytes_max);
   return wire;
 }
 
@@ -97,7 +107,14 @@ TEST_F(SplitTest, RandomOnesAreWhole) {
       if (nodes.empty() || nodes.back() != part.node) nodes.push_back(part.node);
       const auto units = split.units_of(part);
       ASSERT_TRUE(std::is_sorted(units.begin(), units.end()));
-      for (const uint32_t unit : units) ASSERT_EQ(KeySlot(keys[unit]), part.slot);
+      Args sent = {"TOUCH"};
+      for (const uint32_t unit : units) {
+        ASSERT_EQ(KeySlot(keys[unit]), part.slot);
+        sent.push_back(keys[unit]);
+      }
+      std::string wire;
+      AppendRequest(&wire, sent);
+      ASSERT_EQ(Wire(args, split, part), wire);
     }
     ASSERT_EQ(std::set<NodeIndex>(nodes.begin(), nodes.end()).size(), nodes.size())
         << "parts of a node stand together";
