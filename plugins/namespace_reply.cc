@@ -1,9 +1,11 @@
 #include "plugins/namespace_reply.h"
 
 #include <charconv>
+#include <random>
 #include <utility>
 
 #include "resp/frame_scanner.h"
+#include "resp/reply_elements.h"
 #include "resp/reply_writer.h"
 
 namespace weir {
@@ -305,6 +307,15 @@ std::string TakeOffTrackingInfo(std::string_view prefix, std::string_view reply)
   return Whole(editor, reply);
 }
 
+// Any element of an array; of an empty one null.
+std::string OneOf(const std::string& names, int protocol_version) {
+  static thread_local std::minstd_rand random;
+  const auto elements = CutElements(names, protocol_version);
+  if (!elements.has_value()) return names;
+  if (elements->empty()) return protocol_version >= 3 ? "_\r\n" : std::string(kNull2);
+  return std::string((*elements)[random() % elements->size()]);
+}
+
 bool IsReplyError(std::string_view reply) { return reply.starts_with('-'); }
 
 }  // namespace
@@ -330,7 +341,8 @@ std::string InfoOfNamespace(std::string_view text) {
   return out;
 }
 
-std::string TakeOff(NamespaceReply kind, std::string_view prefix, std::string_view reply) {
+std::string TakeOff(NamespaceReply kind, std::string_view prefix, std::string_view reply,
+                    int protocol_version) {
   if (kind == NamespaceReply::kAsIs) return std::string(reply);
   if (IsReplyError(reply)) return TakeOffError(prefix, reply);
   switch (kind) {
@@ -339,6 +351,8 @@ std::string TakeOff(NamespaceReply kind, std::string_view prefix, std::string_vi
       break;
     case NamespaceReply::kNames:
       return TakeOffNames(prefix, reply);
+    case NamespaceReply::kOneOf:
+      return OneOf(TakeOffNames(prefix, reply), protocol_version);
     case NamespaceReply::kCount:
       return TakeOffCount(reply);
     case NamespaceReply::kScan:
@@ -360,7 +374,8 @@ std::string TakeOff(NamespaceReply kind, std::string_view prefix, std::string_vi
 }
 
 std::optional<std::string> TakeOffExec(absl::Span<const NamespaceReply> kinds,
-                                       std::string_view prefix, std::string_view reply) {
+                                       std::string_view prefix, std::string_view reply,
+                                       int protocol_version) {
   if (IsReplyError(reply)) return TakeOffError(prefix, reply);
   if (IsNullReply(reply)) return std::string(reply);
   if (!reply.starts_with('*')) return std::nullopt;
@@ -373,7 +388,7 @@ std::optional<std::string> TakeOffExec(absl::Span<const NamespaceReply> kinds,
     FrameScanner scanner(kAnyProtocol);
     const FrameScanner::Result scanned = scanner.Scan(rest);
     if (scanned.status != ScanStatus::kFrame) return std::nullopt;
-    out.append(TakeOff(kind, prefix, rest.substr(0, scanned.consumed)));
+    out.append(TakeOff(kind, prefix, rest.substr(0, scanned.consumed), protocol_version));
     rest.remove_prefix(scanned.consumed);
   }
   if (!rest.empty()) return std::nullopt;

@@ -19,7 +19,8 @@ namespace weir {
 enum class NamespaceReply : uint8_t {
   kAsIs,          // nothing, nor have its errors: it need not be looked at
   kErrors,        // nothing, but its errors may: XREADGROUP's NOGROUP and the like
-  kNames,         // it is a name, or an array or set of them: KEYS, RANDOMKEY, PUBSUB CHANNELS
+  kNames,         // it is a name, or an array or set of them: KEYS, PUBSUB CHANNELS
+  kOneOf,         // an array of names of which any one was asked for: RANDOMKEY, sent as KEYS
   kCount,         // an array of names whose number was asked for: DBSIZE, sent as KEYS
   kScan,          // a cursor, then an array of names
   kFirst,         // an array whose first element is a name: BLPOP, BZPOPMIN, LMPOP, ZMPOP, …
@@ -32,13 +33,16 @@ enum class NamespaceReply : uint8_t {
 
 // The reply as the client is to see it. `reply` is one whole reply, in RESP2 or RESP3; what is no
 // reply of its kind stays as it is. In arrays of names (kNames, kScan) those without the prefix are
-// left out, and alone they become null: a name of others is never shown.
-std::string TakeOff(NamespaceReply kind, std::string_view prefix, std::string_view reply);
+// left out, and alone they become null: a name of others is never shown. `protocol_version` is the
+// one that the client speaks: of the null that kOneOf makes.
+std::string TakeOff(NamespaceReply kind, std::string_view prefix, std::string_view reply,
+                    int protocol_version = 2);
 
 // EXEC's reply; `kinds`: of the commands that were queued, in their order. Null and errors are
 // treated as ever. nullopt if it is an array of another length, or none.
 std::optional<std::string> TakeOffExec(absl::Span<const NamespaceReply> kinds,
-                                       std::string_view prefix, std::string_view reply);
+                                       std::string_view prefix, std::string_view reply,
+                                       int protocol_version = 2);
 
 // A push, or what a RESP2 client gets in its place: messages, confirmations of subscribing and
 // unsubscribing, invalidations. Others stay as they are.

@@ -28,7 +28,7 @@ struct Asked {
   const NamespaceScope& scope;
   const bool whole;
   const uint32_t argc;  // of the whole request
-  NamespacedRequest out = {};
+  NamespacedRequest& out;
   bool unseen = false;  // a name stands where the arguments are not known
 
   void Mark(int64_t index) {
@@ -383,16 +383,18 @@ void AskContainer(Asked& asked) {
 
 NamespacedRequest PutOnSlowly(NamespaceRule rule, const CommandEntry* entry, const ArgList& args,
                               const NamespaceScope& scope, bool whole, uint32_t argc_total) {
-  Asked asked = {entry, entry == nullptr ? nullptr : entry->spec, args, scope, whole, argc_total};
+  NamespacedRequest out;
+  Asked asked = {entry, entry == nullptr ? nullptr : entry->spec, args, scope, whole, argc_total,
+                 out};
   const bool local = entry != nullptr && entry->handling == Handling::kLocal;
   if (asked.spec == nullptr) {
     // Of names with a NUL byte and the like, weir itself says what Redis would.
     if (!local) asked.RefuseWith(UnknownCommand(args));
-    return std::move(asked.out);
+    return out;
   }
   if (entry->handling == Handling::kDenied) {
     asked.RefuseWith(entry->error);
-    return std::move(asked.out);
+    return out;
   }
   asked.out.reply = rule.reply;
   const bool container = !asked.spec->subcommands.empty();
@@ -401,7 +403,6 @@ NamespacedRequest PutOnSlowly(NamespaceRule rule, const CommandEntry* entry, con
   } else if (!container) {
     Ask(asked, rule);
   }
-  NamespacedRequest& out = asked.out;
   if (asked.unseen) asked.Refuse(NamespaceRefusal::kTooLarge);
   if (out.outcome == Outcome::kPass && !out.positions.empty()) {
     out.outcome = Outcome::kPrefixed;
@@ -411,7 +412,7 @@ NamespacedRequest PutOnSlowly(NamespaceRule rule, const CommandEntry* entry, con
   }
   if (out.outcome != Outcome::kPrefixed) out.positions.clear();
   if (out.outcome == Outcome::kRefused) out.reply = NamespaceReply::kAsIs;
-  return std::move(asked.out);
+  return out;
 }
 
 }  // namespace

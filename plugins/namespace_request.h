@@ -38,8 +38,7 @@ struct NamespaceScope {
 
 struct NamespacedRequest {
   enum class Outcome : uint8_t {
-    kPass,       // it goes on as it is. RANDOMKEY, too, though it may name others' keys: the caller
-                 // asks until it names one of the namespace, or refuses it where it cannot (MULTI)
+    kPass,       // it goes on as it is
     kPrefixed,   // with the prefix before the arguments at `positions`
     kRewritten,  // `args` go instead
     kRefused,    // the client gets `refusal`

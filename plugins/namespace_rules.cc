@@ -97,7 +97,7 @@ constexpr Row kRows[] = {
     {"pubsub|shardnumsub", Way::kFrom2, Names::kPairs},
     {"punsubscribe", Way::kFrom1, Names::kPush},
     {"quit", Way::kPass},
-    {"randomkey", Way::kPass, Names::kNames},
+    {"randomkey", Way::kDbsize, Names::kOneOf},
     {"readonly", Way::kPass},
     {"readwrite", Way::kPass},
     {"reset", Way::kPass},

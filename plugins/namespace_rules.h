@@ -27,7 +27,7 @@ enum class NamespaceWay : uint8_t {
   kFrom2,      // PUBSUB NUMSUB: likewise, behind the subcommand
   kChannels,   // PUBSUB CHANNELS: a pattern, which becomes "prefix*" if there is none
   kScan,       // the MATCH option, likewise
-  kDbsize,     // becomes KEYS
+  kDbsize,     // becomes KEYS; RANDOMKEY, too
   kFlushdb,    // become scripts that delete the namespace's keys
   kFlushall,
   kSort,       // and BY, GET, STORE

@@ -66,6 +66,16 @@ Request* Session::Answer(const CommandEntry* entry, std::string_view reply) {
   return request;
 }
 
+std::optional<std::string> Session::PassPush(std::string_view frames) {
+  Chain& chain = worker_->chain();
+  if (!chain.has(kHookPush)) [[likely]]
+    return std::nullopt;
+  PushView push(*this, frames);
+  chain.OnPush(push);
+  if (!push.replaced()) return std::nullopt;
+  return std::string(push.frames());
+}
+
 // Adds bytes of weir's own to a request's reply.
 void Session::Say(Request& request, std::string_view bytes) {
   if (request.silent || bytes.empty()) return;
@@ -254,7 +264,7 @@ bool Session::FinishCollected(Request& request) {
   }
   if (!task.shown_words.empty()) ShowWords(task.shown_words);
   if (task.reply_marks != 0) {
-    ReplyView view(*this, request.entry, &reply);
+    ReplyView view(*this, request.entry, task.kept, &reply);
     worker_->chain().OnReply(view, task.reply_marks);
   }
   if (task.group != nullptr) task.group->Release();
