@@ -327,6 +327,8 @@ void Ask(Asked& asked, NamespaceRule rule) {
     case NamespaceWay::kArgument2:
       return asked.Mark(2);
     case NamespaceWay::kFrom1:
+      // RESP2 clients' invalidations come here, and each names its own keys.
+      if (asked.argc == 2 && asked.whole && asked.args[1] == "__redis__:invalidate") return;
       return asked.MarkFrom(1);
     case NamespaceWay::kFrom2:
       return asked.MarkFrom(2);

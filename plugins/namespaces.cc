@@ -1,4 +1,5 @@
-// The plugin namespaces: whose prefix a client has, and what of its requests and replies is changed.
+// The plugin namespaces: whose prefix a client has, and what of its requests and replies is
+// changed.
 //
 //   OnRequest --no rule for the client--> refused, or on as it is  (`unmatched`)
 //             --over a quota-----------> an error
@@ -18,7 +19,9 @@
 #include <vector>
 
 #include "plugins/host.h"
+#include "plugins/idem_command.h"
 #include "plugins/key_count.h"
+#include "plugins/limit_commands.h"
 #include "plugins/namespace_reply.h"
 #include "plugins/namespace_request.h"
 #include "plugins/namespace_rules.h"
@@ -68,6 +71,21 @@ bool Is(const CommandEntry* entry, std::string_view name) {
 
 const CommandSpec* SpecOf(const CommandEntry* entry) {
   return entry == nullptr ? nullptr : entry->spec;
+}
+
+// What the plugins behind answer, which the upstream's table does not know.
+const CommandEntry* OfPlugins(std::string_view name) {
+  static const std::vector<CommandEntry> entries = [] {
+    std::vector<CommandEntry> all;
+    for (const auto* specs : {&IdemCommandSpecs(), &LimitCommandSpecs()}) {
+      for (const CommandSpec* spec : *specs) all.emplace_back().spec = spec;
+    }
+    return all;
+  }();
+  for (const CommandEntry& entry : entries) {
+    if (EqualsIgnoreCase(entry.spec->name, name)) return &entry;
+  }
+  return nullptr;
 }
 
 bool HasFlag(const CommandEntry* entry, CommandFlag flag) {
@@ -197,9 +215,9 @@ class Namespaces final : public Plugin {
     Settle(session, &client);
     if (client.tenant == nullptr) return RefusesStrangers() ? "no rule is for this client" : "";
     const NamespacedRequest made = PutOnWhole(*client.tenant, args, entry, upstream);
-    return Concat("namespace ", client.tenant->prefix(), " by rule ", client.tenant->rule().name,
-                  made.outcome == NamespacedRequest::Outcome::kRefused ? ", where it is refused"
-                                                                       : "");
+    return Concat(
+        "namespace ", client.tenant->prefix(), " by rule ", client.tenant->rule().name,
+        made.outcome == NamespacedRequest::Outcome::kRefused ? ", where it is refused" : "");
   }
 
   std::optional<std::vector<std::string>> Renamed(SessionView& session, const ArgList& args,
@@ -226,19 +244,18 @@ class Namespaces final : public Plugin {
   }
 
   NamespaceScope ScopeOf(const Tenant& tenant, NamespaceRule rule, int upstream) {
-    const bool flushes =
-        rule.way == NamespaceWay::kFlushdb || rule.way == NamespaceWay::kFlushall;
+    const bool flushes = rule.way == NamespaceWay::kFlushdb || rule.way == NamespaceWay::kFlushall;
     return {.prefix = tenant.prefix(),
             .scripts = tenant.rule().scripts == NamespaceScripts::kDeclaredKeys,
-            .cluster =
-                flushes && host_.KeyOfEachNode(upstream) != std::vector<std::string>{""},
+            .cluster = flushes && host_.KeyOfEachNode(upstream) != std::vector<std::string>{""},
             .routing = &host_.Routing(upstream)};
   }
 
   NamespacedRequest PutOnWhole(const Tenant& tenant, const ArgList& args, const CommandEntry* entry,
                                int upstream) {
+    if (entry == nullptr) entry = OfPlugins(args[0]);
     const NamespaceRule rule =
-        SpecOf(entry) == nullptr ? NamespaceRule() : rules_.Of(*SpecOf(entry));
+        SpecOf(entry) == nullptr ? NamespaceRule() : RuleOfNamespace(*SpecOf(entry));
     return PutOn(entry, args, ScopeOf(tenant, rule, upstream), /*whole=*/true, args.size());
   }
 
@@ -317,12 +334,12 @@ class Namespaces final : public Plugin {
                       " keys=", tenant.keys(), " keys_max=", rule.keys_max);
       }
     }
-    return IsExempt(request.entry()) ? std::string()
-                                     : tenant.Take(host_.NowNs(), request.bytes());
+    return IsExempt(request.entry()) ? std::string() : tenant.Take(host_.NowNs(), request.bytes());
   }
 
   Verdict Rename(RequestView& request, Client* client) {
-    const CommandEntry* const entry = request.entry();
+    const CommandEntry* entry = request.entry();
+    if (entry == nullptr) entry = OfPlugins(request.args()[0]);
     Tenant& tenant = *client->tenant;
     const bool in_transaction = request.session().in_transaction();
     const bool queued = in_transaction && !RunsAtOnce(entry);
@@ -332,13 +349,14 @@ class Namespaces final : public Plugin {
                            entry->spec->name, "' is not possible inside MULTI in a namespace"));
     }
     const CommandSpec* const spec = SpecOf(entry);
-    const NamespaceRule rule = spec == nullptr ? NamespaceRule() : rules_.Of(*spec);
+    const NamespaceRule rule = spec == nullptr            ? NamespaceRule()
+                               : request.entry() == entry ? rules_.Of(*spec)
+                                                          : RuleOfNamespace(*spec);
     const NamespaceScope scope = ScopeOf(tenant, rule, request.upstream());
-    NamespacedRequest made = spec == nullptr
-                                 ? PutOn(entry, request.args(), scope, request.is_whole(),
-                                         request.argc_declared())
-                                 : PutOn(rule, entry, request.args(), scope, request.is_whole(),
-                                         request.argc_declared());
+    NamespacedRequest made = spec == nullptr ? PutOn(entry, request.args(), scope,
+                                                     request.is_whole(), request.argc_declared())
+                                             : PutOn(rule, entry, request.args(), scope,
+                                                     request.is_whole(), request.argc_declared());
     switch (made.outcome) {
       case NamespacedRequest::Outcome::kRefused:
         return Refuse(request, *client, std::move(made.refusal));
@@ -357,6 +375,8 @@ class Namespaces final : public Plugin {
     }
     // It takes effect before the next request is looked at, and messages come until then.
     client->was_reset = HasFlag(entry, CommandFlag::kNoAuth) && Is(entry, "reset");
+    // Where their plugin is off, Redis says that it knows no such command with these arguments.
+    if (request.entry() == nullptr) made.reply = std::max(made.reply, NamespaceReply::kErrors);
     NoteReply(request, made.reply, queued, in_transaction && Is(entry, "exec"), client);
     return Verdict::kContinue;
   }
@@ -371,8 +391,9 @@ class Namespaces final : public Plugin {
         client->queued.clear();
       }
     }
-    const bool any = exec && std::any_of(client->queued.begin(), client->queued.end(),
-                                         [](NamespaceReply of) { return of != NamespaceReply::kAsIs; });
+    const bool any =
+        exec && std::any_of(client->queued.begin(), client->queued.end(),
+                            [](NamespaceReply of) { return of != NamespaceReply::kAsIs; });
     if (!any && (exec || reply == NamespaceReply::kAsIs || IsSubscription(request.entry()))) {
       if (exec) client->queued.clear();
       return;

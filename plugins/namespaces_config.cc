@@ -139,7 +139,8 @@ std::span<const PluginTable> NamespaceTables() {
     return keys;
   }();
   static const PluginTable rules[] = {
-      {"rule", "Which clients have a namespace, and what it may hold; the first that matches counts.",
+      {"rule",
+       "Which clients have a namespace, and what it may hold; the first that matches counts.",
        rule_keys, &kRuleDefaults}};
   return rules;
 }

@@ -24,8 +24,8 @@ constexpr Metric kCountsFailed = {"weir_namespace_key_counts_failed_total", Metr
 constexpr std::string_view kOutcomeNames[kTenantOutcomes] = {"passed", "refused", "over_quota"};
 
 LimitShape PerSecond(int64_t points) {
-  return {LimitAlgorithm::kGcra, static_cast<uint64_t>(std::max<int64_t>(points, 1)),
-          kRatePeriodMs, 0};
+  return {LimitAlgorithm::kGcra, static_cast<uint64_t>(std::max<int64_t>(points, 1)), kRatePeriodMs,
+          0};
 }
 
 }  // namespace

@@ -162,8 +162,7 @@ void Dispatcher::BackdateHeld(const ChainWalk& walk, const Request* last_before)
 
 // What plugins have made of a request goes on in its place.
 bool Dispatcher::PerformReplaced(ChainWalk* walk, const Input& input) {
-  const ParsedRequest now =
-      walk->rewrite.has_value() ? walk->rewrite->parsed() : input.parsed;
+  const ParsedRequest now = walk->rewrite.has_value() ? walk->rewrite->parsed() : input.parsed;
   // Who asks what clients do, is told of the keys that the node sees.
   std::optional<AskedScope> asked;
   if (walk->rewrite.has_value()) {
@@ -179,8 +178,8 @@ bool Dispatcher::PerformReplaced(ChainWalk* walk, const Input& input) {
   }
   std::optional<MadeRequest> script;
   if (walk->script.has_value()) {
-    script.emplace(std::vector<std::string_view>(walk->script->args.begin(),
-                                                 walk->script->args.end()));
+    script.emplace(
+        std::vector<std::string_view>(walk->script->args.begin(), walk->script->args.end()));
   }
   const ParsedRequest sent = script.has_value() ? script->parsed() : now;
   Input onward{.chunk = nullptr,

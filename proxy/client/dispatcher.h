@@ -40,10 +40,10 @@ struct ChainWalk {
   size_t next = 0;  // the plugin to go on with; kThrough: it has passed them all
   PluginSet reply_marks = 0;
   std::vector<std::unique_ptr<RequestView::Kept>> kept;
-  std::optional<std::string> answer;   // what a plugin answered
-  std::optional<MadeRequest> rewrite;  // what plugins made of it
-  std::optional<ScriptCall> script;    // what a plugin sends in its place
-  bool changed_again = false;          // rewritten after that, which cannot be
+  std::optional<std::string> answer;    // what a plugin answered
+  std::optional<MadeRequest> rewrite;   // what plugins made of it
+  std::optional<ScriptCall> script;     // what a plugin sends in its place
+  bool changed_again = false;           // rewritten after that, which cannot be
   std::unique_ptr<HostTimer> deadline;  // of a hold
   uint64_t ticket = 0;                  // of a hold; 0: not held
   uint64_t held_ns = 0;                 // since when it was first held; 0: never

@@ -211,8 +211,7 @@ void Session::OnPush(Chunk* chunk, std::string_view bytes) {
   const bool wanted = held.tracking || held.other || pinned_->state.holds().tracking;
   if (!wanted || (!streaming_ && !TakesPush(bytes))) return;
   if (streaming_ || !PushBrokenRedirect(bytes)) {
-    const std::optional<std::string> other =
-        streaming_ ? std::nullopt : PassPush(bytes);
+    const std::optional<std::string> other = streaming_ ? std::nullopt : PassPush(bytes);
     if (other.has_value()) {
       out_.AppendCopy(worker_->context().chunks, *other);
     } else {

@@ -75,8 +75,8 @@ TEST_F(NamespacesTest, FlushallTakesTheKeysOfAllDbs) {
 
 // What both answer in a namespace, and what is refused there, is in plugins/namespaces.md.
 bool IsTheSameInANamespace(const std::vector<std::string>& args) {
-  constexpr std::string_view kRefused[] = {"SWAPDB",  "FUNCTION", "CONFIG",  "ACL",    "CLUSTER",
-                                           "LATENCY", "SLOWLOG",  "MEMORY",  "PUBSUB", "SCRIPT"};
+  constexpr std::string_view kRefused[] = {"SWAPDB",  "FUNCTION", "CONFIG", "ACL",    "CLUSTER",
+                                           "LATENCY", "SLOWLOG",  "MEMORY", "PUBSUB", "SCRIPT"};
   std::string name = args[0];
   std::transform(name.begin(), name.end(), name.begin(), ::toupper);
   return std::find(std::begin(kRefused), std::end(kRefused), name) == std::end(kRefused);
@@ -173,8 +173,7 @@ TEST_F(NamespacesTest, MessagesGoToTheirOwnTenantOnly) {
     EXPECT_EQ(speaker.Command({"PUBSUB", "NUMSUB", "news", "x"}),
               "*4\r\n$4\r\nnews\r\n:1\r\n$1\r\nx\r\n:0\r\n");
     EXPECT_EQ(b.ReadAvailable(50), "");
-    EXPECT_EQ(a.Command({"UNSUBSCRIBE"}),
-              type + "3\r\n$11\r\nunsubscribe\r\n$4\r\nnews\r\n:1\r\n");
+    EXPECT_EQ(a.Command({"UNSUBSCRIBE"}), type + "3\r\n$11\r\nunsubscribe\r\n$4\r\nnews\r\n:1\r\n");
     EXPECT_EQ(b.Command({"UNSUBSCRIBE", "news"}),
               type + "3\r\n$11\r\nunsubscribe\r\n$4\r\nnews\r\n:1\r\n");
   }
