@@ -1,5 +1,6 @@
 #include "plugins/namespace_reply.h"
 
+#include <algorithm>
 #include <charconv>
 #include <random>
 #include <utility>
@@ -22,6 +23,8 @@ class Editor {
   Editor(std::string_view prefix, std::string_view in) : prefix_(prefix), rest_(in) {
     out_.reserve(in.size());
   }
+  Editor(const Editor&) = delete;
+  Editor& operator=(const Editor&) = delete;
 
   bool ok() const { return ok_; }
   bool done() const { return ok_ && rest_.empty(); }
@@ -62,6 +65,13 @@ class Editor {
     return text;
   }
 
+  std::optional<std::string_view> CopyBulk() {
+    const std::string_view before = rest_;
+    const std::optional<std::string_view> text = ReadBulk();
+    if (ok_) out_.append(before.substr(0, before.size() - rest_.size()));
+    return text;
+  }
+
   // A bulk string, without the prefix if it has it; null and whatever else there may be as it is.
   void Name() {
     if (next_type() != '$') return Copy();
@@ -77,11 +87,10 @@ class Editor {
 
   // An array or set of names, of which those with the prefix remain.
   void Names() {
+    const size_t header_at = out_.size();
     const char type = next_type();
-    const int64_t count = ReadHeader();
-    std::string kept;
-    std::swap(kept, out_);
-    out_.reserve(rest_.size());
+    const int64_t count = Header();
+    const size_t names_at = out_.size();
     int64_t left = 0;
     for (int64_t i = 0; i < count && ok_; ++i) {
       const std::optional<std::string_view> name = ReadBulk();
@@ -89,10 +98,10 @@ class Editor {
       writer_.Bulk(name->substr(prefix_.size()));
       ++left;
     }
-    std::swap(kept, out_);
-    if (!ok_) return;
-    out_.push_back(type);
-    out_.append(std::to_string(count < 0 ? count : left)).append("\r\n").append(kept);
+    if (!ok_ || left == std::max<int64_t>(count, 0)) return;
+    std::string header(1, type);
+    header.append(std::to_string(left)).append("\r\n");
+    out_.replace(header_at, names_at - header_at, header);
   }
 
   // One element, whatever it is.
@@ -136,7 +145,6 @@ std::string Whole(Editor& editor, std::string_view reply) {
 }
 
 // --- Errors
-// ----------------------------------------------------------------------------------------
 
 // Redis quotes a name between apostrophes. Before which of them one stands is known of its own
 // errors; of others it may be any.
@@ -169,7 +177,6 @@ std::string TakeOffError(std::string_view prefix, std::string_view line) {
 }
 
 // --- INFO
-// ------------------------------------------------------------------------------------------
 
 struct SectionRule {
   std::string_view name;
@@ -219,7 +226,6 @@ std::string TakeOffInfo(std::string_view reply) {
 }
 
 // --- Others
-// ----------------------------------------------------------------------------------------
 
 std::string TakeOffNames(std::string_view prefix, std::string_view reply) {
   Editor editor(prefix, reply);
@@ -230,7 +236,6 @@ std::string TakeOffNames(std::string_view prefix, std::string_view reply) {
   const std::optional<std::string_view> name = editor.ReadBulk();
   if (!editor.done() || !name.has_value()) return std::string(reply);
   if (!name->starts_with(prefix)) return std::string(kNull2);
-  editor.Take();
   std::string out;
   ReplyWriter(&out, 2).Bulk(name->substr(prefix.size()));
   return out;
@@ -400,10 +405,8 @@ std::string TakeOffPush(std::string_view prefix, std::string_view push) {
   if (editor.next_type() != '>' && editor.next_type() != '*') return std::string(push);
   const int64_t count = editor.Header();
   if (count < 2 || editor.next_type() != '$') return std::string(push);
-  Editor peek = editor;
-  const std::optional<std::string_view> word = peek.ReadBulk();
+  const std::optional<std::string_view> word = editor.CopyBulk();
   if (!word.has_value()) return std::string(push);
-  editor.Copy();
   const auto names = [&] {
     const int64_t left = editor.Header();
     for (int64_t i = 0; i < left && editor.ok(); ++i) editor.Name();

@@ -71,7 +71,6 @@ struct Asked {
 };
 
 // --- By key specs
-// ----------------------------------------------------------------------------------
 
 bool IsPlain(const KeySpec& key) {
   if (key.begin_search != KeySpec::BeginSearch::kIndex || key.index < 1) return false;
@@ -134,9 +133,10 @@ void MarkKeys(Asked& asked) {
   if (asked.out.positions.empty() && !may_have_none) asked.MarkFrom(asked.after_name());
 }
 
-// --- By options, read as Redis reads them when it runs the command; words that it does not know,
-// for which it will refuse the request, are passed over
-// ---------------------------------------------------
+// --- By options
+//
+// Read as Redis reads them when it runs the command. Words that it does not know, for which it will
+// refuse the request, are passed over: a newer server may know them.
 
 void MarkSort(Asked& asked, bool may_store) {
   asked.Mark(1);
@@ -230,7 +230,6 @@ void MarkTracking(Asked& asked) {
 }
 
 // --- One by one
-// ------------------------------------------------------------------------------------
 
 void AskDbsize(Asked& asked) {
   if (asked.argc != 1) {
