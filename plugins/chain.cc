@@ -41,6 +41,7 @@ RequestOutcome Chain::PassRequest(RequestView& request, size_t first) {
   }
   request.asking_ = 0;
   outcome.reply_marks = request.reply_marks_;
+  outcome.reply_head_bytes = request.reply_head_bytes_;
   return outcome;
 }
 

@@ -25,6 +25,8 @@ struct RequestOutcome {
   // The plugins that want the whole reply, for OnReply; 0: none. A request that was held may be
   // marked in each part of its way, so add them up.
   PluginSet reply_marks = 0;
+  // What they want of it at least; 0: all; nothing: there are none.
+  std::optional<size_t> reply_head_bytes;
 };
 
 class Chain {

@@ -404,7 +404,17 @@ class Namespaces final : public Plugin {
     note->exec = exec;
     if (exec) note->queued = std::exchange(client->queued, {});
     request.KeepUntilDone(std::move(note));
-    request.WantReply();
+    // What was popped must not be lost because it is too long to be held.
+    const bool head = !exec && !queued && reply == NamespaceReply::kFirst;
+    head ? request.WantReplyHead(HeadBytes(request.args())) : request.WantReply();
+  }
+
+  // As far as the name in it can reach: it is one of the arguments.
+  static size_t HeadBytes(const ArgList& args) {
+    constexpr size_t kHeaderBytesMax = 64;
+    size_t longest = 0;
+    for (uint32_t i = 0; i < args.size(); ++i) longest = std::max(longest, args[i].size());
+    return longest + kHeaderBytesMax;
   }
 
   static bool RunsAtOnceAndForgets(const CommandEntry* entry) {

@@ -14,6 +14,7 @@
 #ifndef WEIR_PLUGINS_PLUGIN_H_
 #define WEIR_PLUGINS_PLUGIN_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -132,7 +133,16 @@ class RequestView {
   virtual void SendScript(std::vector<std::string> args, std::string_view text,
                           uint64_t known_for_ms) = 0;
   // The plugin that says this gets OnReply with this request's whole reply. From OnRequest only.
-  void WantReply() { reply_marks_ |= asking_; }
+  void WantReply() {
+    reply_marks_ |= asking_;
+    reply_head_bytes_ = 0;
+  }
+  // The same, but of a reply of more than `bytes` (not 0) the plugin may get only the first ones,
+  // so that a long one need not be held: OnReply is for those, and the rest passes by as it is.
+  void WantReplyHead(size_t bytes) {
+    reply_marks_ |= asking_;
+    if (reply_head_bytes_ != 0) reply_head_bytes_ = std::max(reply_head_bytes_.value_or(0), bytes);
+  }
   // Destroyed when nothing more comes of the request: it was answered, by whomever, or failed, or
   // its client left and the node has answered nobody. Called on the worker's thread, before the
   // plugin goes; must not call back into the session.
@@ -151,9 +161,10 @@ class RequestView {
   friend class Chain;
   PluginSet asking_ = 0;  // the plugin that is being called
   PluginSet reply_marks_ = 0;
+  std::optional<size_t> reply_head_bytes_;  // 0: all; nothing: nobody wants any
 };
 
-// A whole reply on its way out. Valid during the call.
+// A whole reply on its way out, or the first bytes of one. Valid during the call.
 class ReplyView {
  public:
   using AllKept = std::vector<std::unique_ptr<RequestView::Kept>>;

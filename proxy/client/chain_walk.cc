@@ -111,6 +111,9 @@ bool Dispatcher::WalkChain(const Input& input) {
                   bytes, input.tail == nullptr, on_its_way, &kept_walk);
     const RequestOutcome outcome = worker_.chain().OnRequest(view, on_its_way->next);
     if (kept_walk != nullptr) on_its_way = kept_walk.get();
+    // Of two that want a part each, the one behind a hold gets all.
+    on_its_way->reply_head_bytes =
+        on_its_way->reply_marks == 0 ? outcome.reply_head_bytes.value_or(0) : 0;
     on_its_way->reply_marks |= outcome.reply_marks;
     on_its_way->next =
         outcome.verdict == Verdict::kHeld ? outcome.next : size_t{ChainWalk::kThrough};
@@ -142,6 +145,7 @@ bool Dispatcher::WalkChain(const Input& input) {
                  .parsed = input.parsed,
                  .tail = input.tail,
                  .reply_marks = walk->reply_marks,
+                 .reply_head_bytes = walk->reply_head_bytes,
                  .kept = &walk->kept};
     done = Perform(MakePlan(*known.routing, *known.topology, input.parsed), onward);
   }
@@ -186,6 +190,7 @@ bool Dispatcher::PerformReplaced(ChainWalk* walk, const Input& input) {
                .parsed = sent,
                .tail = input.tail,
                .reply_marks = walk->reply_marks,
+               .reply_head_bytes = walk->reply_head_bytes,
                .tail_bytes_min = input.tail_bytes_min,
                .kept = &walk->kept,
                .script = script.has_value() ? &*walk->script : nullptr,

@@ -39,6 +39,7 @@ struct ChainWalk {
   static constexpr size_t kThrough = SIZE_MAX;
   size_t next = 0;  // the plugin to go on with; kThrough: it has passed them all
   PluginSet reply_marks = 0;
+  size_t reply_head_bytes = 0;  // what the plugins want of the reply; 0: all
   std::vector<std::unique_ptr<RequestView::Kept>> kept;
   std::optional<std::string> answer;    // what a plugin answered
   std::optional<MadeRequest> rewrite;   // what plugins made of it
@@ -89,6 +90,7 @@ class Dispatcher {
     const ParsedRequest& parsed;
     const RequestTail* tail = nullptr;  // of a large one
     PluginSet reply_marks = 0;
+    size_t reply_head_bytes = 0;
     uint64_t tail_bytes_min = 0;  // how many bytes of a large one are known to follow
     // What plugins keep until the request is done; taken if it goes to a node.
     std::vector<std::unique_ptr<RequestView::Kept>>* kept = nullptr;

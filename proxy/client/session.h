@@ -234,6 +234,7 @@ class Session final : public StreamOwner, public RequestOwner, public SessionVie
   void Say(Request& request, std::string_view bytes);
   void SayFrom(Request& request, Chunk* chunk, std::string_view bytes);
   bool FinishCollected(Request& request);
+  void SayHead(Request& request);
   void Finish(Request& request);
   void NoteError(const Request& request, std::string_view line, uint32_t times);
   void Advance();

@@ -232,6 +232,25 @@ TEST_F(NamespacesTest, LargeValuesPassBy) {
   EXPECT_EQ(a.Text({"PING"}), "PONG");
 }
 
+// What is popped is gone from Redis: a reply too long to be held must reach the client all the
+// same.
+TEST_F(NamespacesTest, WhatIsPoppedIsNeverTooLarge) {
+  const auto weir = Start(redis_.url());
+  RawClient a(weir->port());
+  const std::string value(size_t{20} << 20, 'v');
+  for (const bool blocked : {false, true}) {
+    RawClient pusher(weir->port());
+    const std::vector<std::string> push = {"RPUSH", "l", value};
+    if (!blocked) pusher.Command(push);
+    a.Send(Encode({"BLPOP", "other", "l", "0"}) + Encode({"PING", "next"}));
+    if (blocked) pusher.Command(push);
+    EXPECT_TRUE(a.ReadFrame() == "*2\r\n$1\r\nl\r\n" + Bulk(value));
+    EXPECT_EQ(a.ReadFrame(), "$4\r\nnext\r\n");
+  }
+  EXPECT_EQ(a.Command({"RPUSH", "l", value}), ":1\r\n");
+  EXPECT_TRUE(a.Command({"LMPOP", "1", "l", "LEFT"}) == "*2\r\n$1\r\nl\r\n*1\r\n" + Bulk(value));
+}
+
 TEST_F(NamespacesTest, OnAClusterTagsKeepTheirSlot) {
   Cluster cluster({.primaries = 3});
   const auto weir = Start(cluster.url(), "scripts = \"declared_keys\"\n");
