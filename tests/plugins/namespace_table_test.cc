@@ -97,7 +97,7 @@ const std::set<std::string> kPassing = {"acl|cat",
                                         "multi",
                                         "object|help",
                                         "ping",
-                                        "psubscribe",
+
                                         "pubsub|help",
                                         "pubsub|numsub",
                                         "pubsub|shardnumsub",
@@ -111,7 +111,7 @@ const std::set<std::string> kPassing = {"acl|cat",
                                         "script|help",
                                         "select",
                                         "slowlog|help",
-                                        "subscribe",
+
                                         "sunsubscribe",
                                         "time",
                                         "unsubscribe",
@@ -132,7 +132,8 @@ TEST(NamespaceTableTest, WhatPassesIsWrittenDown) {
   EXPECT_THAT(PassingOf(tenant), ::testing::ContainerEq(kPassing));
   // Scripts that say they have no keys pass, too, once they are allowed.
   std::set<std::string> with_scripts = kPassing;
-  with_scripts.insert({"script|exists", "script|load"});
+  with_scripts.insert({"eval", "eval_ro", "evalsha", "evalsha_ro", "fcall", "fcall_ro",
+                       "script|exists", "script|load"});
   EXPECT_THAT(PassingOf({.scripts = true}), ::testing::ContainerEq(with_scripts));
 }
 
@@ -376,11 +377,11 @@ TEST_F(NamespaceAttackTest, GetkeysMisreadsWhatRedisWrites) {
   client_.Command({"GEOADD", "acme:k", "1", "2", "m"});
   client_.Command({"XADD", "victim", "1-1", "f", std::string(kSecret)});
   const std::string before = Others();
+  const Args read = Words("XREADGROUP COUNT 1 GROUP STREAMS x STREAMS victim >");
+  EXPECT_THAT(Try(read), ::testing::HasSubstr("-NOGROUP No such key 'victim' or consumer group"));
   const Args store = {"GEORADIUS", "k", "1", "2", "3", "m", "STORE", "a", "STORE", "victim"};
   EXPECT_EQ(Try(store), "*1\r\n:1\r\n");
   EXPECT_EQ(Try({"PFMERGE", "d"}), "*1\r\n+OK\r\n");
-  const Args read = Words("XREADGROUP COUNT 1 GROUP STREAMS x STREAMS victim >");
-  EXPECT_THAT(Try(read), ::testing::HasSubstr("-NOGROUP No such key 'victim' or consumer group"));
   EXPECT_EQ(Others(), before);
   EXPECT_EQ(client_.Command({"EXISTS", "acme:victim", "acme:d"}), ":2\r\n");
 }
