@@ -215,6 +215,10 @@ std::optional<bool> Dispatcher::PerformInCluster(const Plan& plan, const Input& 
   }
   if (session_.multi() != nullptr) [[unlikely]]
     return PerformDeferred(plan, input);
+  const bool lost = session_.pinned_ != nullptr && session_.own_link_ == nullptr;
+  if (plan.slot == kNoSlot && !lost && !session_.in_transaction()) {
+    if (const std::optional<bool> done = PausePrimaries(plan, input)) return *done;
+  }
   if (session_.own_link_ != nullptr) [[unlikely]] {
     const Pin& pin = session_.pinned_->state;
     // The next may be for another node than the one whose EXEC is on its way.

@@ -92,7 +92,7 @@ bool Dispatcher::SendParts(const Plan& plan, const Input& input) {
       parts.push_back({.node = node, .home = node, .upstream = session_.upstream_});
     }
   }
-  const bool for_script = plan.entry->runs_script;
+  const bool for_script = KeepsFromReaders(*plan.entry);
   for (PartPlan& part : parts) {
     const std::optional<bool> done = FindRoute(plan, input, part.node, for_script, &part.link);
     if (done.has_value()) return *done;
