@@ -133,8 +133,7 @@ Step ReadArray(std::string_view data, Cursor* cursor, PubsubFrame* frame) {
   if (step != Step::kDone) return step;
   if (known->type != Type::kMessage) return ReadCount(cursor, frame);
   if (elements == 4) {
-    std::string_view channel;
-    step = cursor->Bulk(&channel);
+    step = cursor->Bulk(&frame->channel);
     if (step != Step::kDone) return step;
   }
   return ReadPayload(data, cursor, frame);

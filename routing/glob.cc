@@ -77,4 +77,13 @@ bool MatchesGlob(std::string_view pattern, std::string_view text, GlobCase lette
   }
 }
 
+bool MayMatchWithPrefix(std::string_view pattern, std::string_view prefix) {
+  for (const char c : prefix) {
+    // It takes all that is left of the prefix, and the rest of the pattern what comes behind.
+    if (pattern.starts_with('*')) return true;
+    if (pattern.empty() || !MatchOne(&pattern, c, GlobCase::kExact)) return false;
+  }
+  return true;
+}
+
 }  // namespace weir

@@ -17,6 +17,10 @@ enum class GlobCase : bool { kExact, kFold };
 bool MatchesGlob(std::string_view pattern, std::string_view text,
                  GlobCase letters = GlobCase::kFold);
 
+// Whether a text with this prefix may match. False is certain; true is not where the pattern's end
+// can match nothing ("[]"). Exact letters; takes at most as many steps as the prefix has bytes.
+bool MayMatchWithPrefix(std::string_view pattern, std::string_view prefix);
+
 }  // namespace weir
 
 #endif  // WEIR_ROUTING_GLOB_H_

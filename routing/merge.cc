@@ -223,6 +223,40 @@ std::string SumCounts(Replies replies) {
   return merged;
 }
 
+// The time of an entry: the second of its elements.
+std::optional<int64_t> TimeOf(std::string_view entry) {
+  const auto fields = CutElements(entry, 3);
+  return !fields || fields->size() < 2 ? std::nullopt : IntegerOf((*fields)[1]);
+}
+
+// Of one time, in the order of the nodes; of one node, in its own.
+std::string NewestFirst(Replies replies, uint64_t elements_max) {
+  struct Entry {
+    int64_t time;
+    std::string_view bytes;
+  };
+  std::vector<Entry> entries;
+  size_t bytes = 0;
+  for (const std::string_view reply : replies) {
+    const auto found = CutElements(reply, 3);
+    if (!found || reply.front() != '*') return std::string(kMismatch);
+    for (const std::string_view element : *found) {
+      const std::optional<int64_t> time = TimeOf(element);
+      if (!time) return std::string(kMismatch);
+      entries.push_back({*time, element});
+    }
+    bytes += reply.size();
+  }
+  std::stable_sort(entries.begin(), entries.end(),
+                   [](const Entry& a, const Entry& b) { return a.time > b.time; });
+  if (entries.size() > elements_max) entries.resize(elements_max);
+  std::string merged;
+  merged.reserve(bytes + 24);
+  merged += Concat("*", entries.size(), "\r\n");
+  for (const Entry& entry : entries) merged += entry.bytes;
+  return merged;
+}
+
 std::string InKeyOrder(const KeySplit& split, Replies replies) {
   std::vector<std::string_view> elements(split.unit_total());
   size_t bytes = 0;
@@ -248,6 +282,14 @@ std::string InKeyOrder(const KeySplit& split, Replies replies) {
 }
 
 }  // namespace
+
+uint64_t NewestWanted(const ArgList& args) {
+  constexpr uint64_t kDefault = 10;
+  int64_t count = 0;
+  if (args.size() < 3) return kDefault;
+  // -1 means all; of what is no number the nodes say so.
+  return ParseWireNumber(args[2], &count) && count >= 0 ? static_cast<uint64_t>(count) : UINT64_MAX;
+}
 
 std::string MergeReplies(const MergeInput& input) {
   if (input.merge == Merge::kOneSucceeded) return OneSucceeded(input.replies);
@@ -277,6 +319,8 @@ std::string MergeReplies(const MergeInput& input) {
       return Union(input.replies);
     case Merge::kSumCounts:
       return SumCounts(input.replies);
+    case Merge::kNewestFirst:
+      return NewestFirst(input.replies, input.elements_max);
   }
   return std::string(kMismatch);
 }

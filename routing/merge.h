@@ -16,6 +16,7 @@
 #include <string_view>
 
 #include "absl/types/span.h"
+#include "routing/arg_list.h"
 #include "routing/split.h"
 #include "routing/spread.h"
 
@@ -28,7 +29,12 @@ struct MergeInput {
   const KeySplit* split = nullptr;  // of a split command: `replies` are in the order of its parts
   bool changes_data = false;        // a write, or what changes nodes: tell what was done
   uint64_t random = 0;              // kRandomKey: any number
+  uint64_t elements_max = UINT64_MAX;  // kNewestFirst: the first so many
 };
+
+// How many elements the command asks for of a reply that is merged by kNewestFirst: SLOWLOG GET
+// [n].
+uint64_t NewestWanted(const ArgList& args);
 
 // Always one whole reply. If the parts' replies do not fit together (an array where others say an
 // integer, lengths that differ), that is an error which says so: "-ERR weir: …".

@@ -23,6 +23,8 @@ constexpr Exception kExceptions[] = {
     {"pubsub|numsub", {Spread::kAllPrimaries, Merge::kSumCounts}},
     {"pubsub|shardchannels", {Spread::kAllPrimaries, Merge::kUnion}},
     {"pubsub|shardnumsub", {Spread::kAllPrimaries, Merge::kSumCounts}},
+    {"slowlog|get", {Spread::kAllNodes, Merge::kNewestFirst}},
+    {"commandlog|get", {Spread::kAllNodes, Merge::kNewestFirst}},
     // They answer how many there were.
     {"latency|reset", {Spread::kAllNodes, Merge::kSum}},
     // What concerns the server concerns each node, though Redis' tips are silent.
@@ -76,9 +78,10 @@ std::string_view SpreadName(Spread spread) {
 }
 
 std::string_view MergeName(Merge merge) {
-  constexpr std::string_view kNames[] = {
-      "first",        "one succeeded", "sum",        "min",   "max",           "and", "or",
-      "in key order", "concat",        "random key", "union", "sum of counts", "info"};
+  constexpr std::string_view kNames[] = {"first",  "one succeeded", "sum",   "min",
+                                         "max",    "and",           "or",    "in key order",
+                                         "concat", "random key",    "union", "sum of counts",
+                                         "info",   "newest first"};
   return kNames[static_cast<size_t>(merge)];
 }
 

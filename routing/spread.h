@@ -30,12 +30,13 @@ enum class Merge : uint8_t {
   kMax,
   kAnd,
   kOr,
-  kKeyOrder,   // arrays whose elements go back to the places of their keys
-  kConcat,     // arrays, sets or maps one behind the other
-  kRandomKey,  // one of those that are not null
-  kUnion,      // arrays of strings one behind the other, each string once
-  kSumCounts,  // arrays of the same strings, each with an integer behind it: their sums
-  kInfo,       // the texts of INFO as that of one server; see info_merge.h
+  kKeyOrder,     // arrays whose elements go back to the places of their keys
+  kConcat,       // arrays, sets or maps one behind the other
+  kRandomKey,    // one of those that are not null
+  kUnion,        // arrays of strings one behind the other, each string once
+  kSumCounts,    // arrays of the same strings, each with an integer behind it: their sums
+  kInfo,         // the texts of INFO as that of one server; see info_merge.h
+  kNewestFirst,  // arrays of arrays with a time in second place, as SLOWLOG has them: by that time
 };
 std::string_view MergeName(Merge merge);  // "sum"
 

@@ -26,7 +26,7 @@ class Call final : public RequestOwner, public TurnEnd {
     }
     Link* link = group_->Shared(0);
     const Slice wire = Slice::Copy(context_->chunks, bytes);
-    if (link == nullptr || (asking && !SendAsking(link)) ||
+    if (link == nullptr || (asking && !SendAsking(link, request->deadline_ms)) ||
         !link->Send(request, wire.chunk(), wire.view())) {
       reply_ = link == nullptr ? "-ERR weir: links_max is reached" : link->RefusalLine();
       reply_ += "\r\n";
@@ -59,10 +59,11 @@ class Call final : public RequestOwner, public TurnEnd {
   }
 
  private:
-  bool SendAsking(Link* link) {
+  bool SendAsking(Link* link, uint64_t deadline_ms) {
     Request* request = context_->requests.Make();
     request->use = ReplyUse::kSwallow;
     request->received_ns = context_->NowNs();
+    request->deadline_ms = deadline_ms;
     const Slice wire = Slice::Copy(context_->chunks, "*1\r\n$6\r\nASKING\r\n");
     if (link->Send(request, wire.chunk(), wire.view())) return true;
     context_->requests.ReleaseIfUnused(request);

@@ -138,6 +138,8 @@ class Link final : private StreamOwner, private TurnEnd {
   void Connect();
   // Why Send said no: an error with its '-', without CRLF.
   std::string RefusalLine() const;
+  // The node's error to its handshake, "-CODE what"; empty: it has not refused it.
+  std::string_view refusal() const { return refused_; }
   // Why a connection of a client's own was lost, in the same form.
   std::string LossLine() const;
   // Each connection is broken, and nothing sent on it, unless the node says that it is a primary.

@@ -12,7 +12,8 @@ namespace {
 
 constexpr std::string_view kDone = "-ERR weir: the probe is over";
 
-// Any other error is an answer: a node that wants a password for PING, or forbids it, is well.
+// Any other error, be it to the handshake, is an answer: a node that wants another password, or
+// forbids PING, is well.
 bool CannotServe(std::string_view error) {
   return error.starts_with("-LOADING") || error.starts_with("-MASTERDOWN");
 }
@@ -47,12 +48,13 @@ class NodeProbe final : public RequestOwner, public TurnEnd {
     begun_ = true;
     if (frames != 0) Finish(answers_);
   }
-  void OnFailed(Request&, uint32_t, bool, std::string_view) override { Finish(false); }
+  void OnFailed(Request&, uint32_t, bool, std::string_view) override { Finish(WasRefused()); }
   void OnLinkRoom() override {}
   void OnPausedLinkGone() override {}
   void OnOwnLinkGone(std::string_view) override {
+    const bool refused = WasRefused();
     link_ = nullptr;
-    Finish(false);
+    Finish(refused);
   }
 
   void OnTurnEnd() override {
@@ -66,6 +68,10 @@ class NodeProbe final : public RequestOwner, public TurnEnd {
   }
 
  private:
+  bool WasRefused() const {
+    return link_ != nullptr && !link_->refusal().empty() && !CannotServe(link_->refusal());
+  }
+
   // The first outcome counts.
   void Finish(bool succeeded) {
     if (std::exchange(scheduled, true)) return;

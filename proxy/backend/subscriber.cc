@@ -32,6 +32,7 @@ Subscriber::Subscriber(LoopContext* context, Upstream* upstream, SubscriptionCou
       upstream_(upstream),
       counts_(counts),
       key_(std::move(key)),
+      message_bytes_max_(message_bytes_max),
       neighbours_(neighbours),
       node_(std::move(node)),
       link_(context, this, &upstream->config(), key_, message_bytes_max),
@@ -76,6 +77,7 @@ void Subscriber::EraseIfUnused(Channel* channel) {
 }
 
 void Subscriber::ForgetChannel(Channel* channel) {
+  ListenForEvents(channel, false);
   if (of_slots()) {
     const auto at = by_slot_.find(channel->slot);
     at->second.erase(channel);
@@ -157,7 +159,11 @@ void Subscriber::Evaluate(const WishPtr& wish) {
       missing.push_back(channel);
     }
   }
-  if (missing.empty() && last == 0) return Settle(wish, "");
+  if (missing.empty() && last == 0) {
+    if (FeedsHave(wish->channels)) return Settle(wish, "");
+    wait_for_feeds_.push_back(wish);
+    return;
+  }
   if (!link_.ready()) {
     if (down_since_ms_ != 0 && context_->NowMs() - down_since_ms_ >= PatienceMs()) {
       return Settle(wish, DownLine());
@@ -233,6 +239,7 @@ Subscriber::Command& Subscriber::SendCommand(Verb verb, ChannelKind kind,
   }
   command.channels = std::move(channels);
   link_.Send(request);
+  for (Channel* channel : command.channels) ListenForEvents(channel, channel->asked);
   return command;
 }
 
@@ -353,7 +360,9 @@ void Subscriber::FailWaiting(uint64_t now_ms) {
     }
     any = true;
   }
-  if (any) std::erase_if(stranded_, [](const WishPtr& wish) { return wish->settled; });
+  const auto is_settled = [](const WishPtr& wish) { return wish->settled; };
+  if (any) std::erase_if(stranded_, is_settled);
+  std::erase_if(wait_for_feeds_, is_settled);
 }
 
 // The node to subscribe at: of a cluster any hears everything. Null: there is none.
@@ -376,11 +385,13 @@ void Subscriber::TryAnotherNode() {
     at = At();
   }
   link_.GoOnAt(*at);
+  TendFeeds();
 }
 
 void Subscriber::OnMapChanged() {
   if (of_slots()) return Review();
   if (const Node* node = At()) link_.Move(*node);
+  TendFeeds();
 }
 
 void Subscriber::CloseIfIdle(uint64_t now_ms) {
@@ -399,9 +410,11 @@ void Subscriber::CloseIfIdle(uint64_t now_ms) {
 }
 
 void Subscriber::OnTick(uint64_t now_ms) {
+  std::erase_if(closed_feeds_, [](const auto& feed) { return feed->gone(); });
   const bool due = review_ms_ != 0 && now_ms >= review_ms_;
   if (due || !of_slots() || reviewed_epoch_ != upstream_->map().epoch()) OnMapChanged();
   link_.OnTick(now_ms);
+  for (size_t i = 0; i < feeds_.size(); ++i) feeds_[i]->OnTick(now_ms);
   FailWaiting(now_ms);
   CloseIfIdle(now_ms);
   if (!link_.ready()) return;

@@ -24,6 +24,10 @@
 // it is changed in place where all receivers speak RESP3, and in a copy for all of them together
 // where some do not.
 //
+// What is published is heard at any of a cluster's nodes, keyspace events only at the node that has
+// the key. Of channels that may have any there are feeds at all other primaries, too: see
+// event_feed.h and subscriber_events.cc.
+//
 // A shard channel is at the node that serves its slot. Where the slot goes all its channels go,
 // with who listens and who waits for them: see subscriber_slots.cc.
 #ifndef WEIR_PROXY_BACKEND_SUBSCRIBER_H_
@@ -41,6 +45,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
+#include "proxy/backend/event_feed.h"
 #include "proxy/backend/subscriber_link.h"
 #include "proxy/backend/subscription_counts.h"
 #include "resp/pubsub_frame.h"
@@ -101,7 +106,7 @@ struct Channel {
   bool wanted() const { return wishes != 0 || client_count() != 0; }
 };
 
-class Subscriber final : private SubscriberLinkOwner {
+class Subscriber final : private SubscriberLinkOwner, private EventFeedOwner {
  public:
   // What a client waits for. The client shares it with the subscriber and forgets it by Drop().
   struct Wish {
@@ -151,8 +156,8 @@ class Subscriber final : private SubscriberLinkOwner {
   // Nobody wants anything of it.
   bool unused() const;
   // Closes the connection; nothing of it is in the loop any more once gone() says so.
-  void Close() { link_.Close(); }
-  bool gone() const { return link_.gone(); }
+  void Close();
+  bool gone() const;
   const UpstreamConfig& config() const;
   Upstream* upstream() const { return upstream_; }
   SubscriptionCounts* counts() const { return counts_; }
@@ -192,6 +197,17 @@ class Subscriber final : private SubscriberLinkOwner {
   const Node* At() const;
   void CloseIfIdle(uint64_t now_ms);
   void ForgetChannel(Channel* channel);
+
+  // subscriber_events.cc: keyspace events of several nodes.
+  void ListenForEvents(Channel* channel, bool listen);
+  bool FeedsHave(const std::vector<Channel*>& channels) const;
+  void TendFeeds();
+  void AddFeed(const Node& node);
+  void OnEvent(const PubsubFrame& frame, Chunk* chunk, std::string_view bytes) override;
+  void OnEventTooLarge(const PubsubFrame& frame) override;
+  void OnEventsRead() override;
+  void OnFeedChanged() override;
+  void OnFeedLost(std::string_view cause) override;
 
   // subscriber_slots.cc: shard channels of several nodes.
   bool of_slots() const { return neighbours_ != nullptr; }
@@ -233,6 +249,7 @@ class Subscriber final : private SubscriberLinkOwner {
   Upstream* const upstream_;
   SubscriptionCounts* const counts_;
   const LinkKey key_;
+  const size_t message_bytes_max_;
   SlotNeighbours* const neighbours_ = nullptr;  // null: it has all kinds of channels
   const Node node_;                             // of shard channels of several nodes
   SubscriberLink link_;
@@ -242,6 +259,13 @@ class Subscriber final : private SubscriberLinkOwner {
   uint64_t review_ms_ = 0;       // when to look again, and ask again; 0: no need
   bool review_now_ = false;      // at the end of this read
   bool gap_noted_ = false;       // in this read
+  // Channels and patterns that may have keyspace events, and were asked for.
+  absl::flat_hash_set<Channel*> event_channels_;
+  std::vector<std::unique_ptr<EventFeed>> feeds_;         // at the primaries other than link_'s
+  std::vector<std::unique_ptr<EventFeed>> closed_feeds_;  // until they have left the loop
+  std::vector<WishPtr> wait_for_feeds_;
+  uint64_t feeds_epoch_ = 0;   // of the map that feeds_ is made by
+  std::string feeds_besides_;  // link_'s address then
   std::deque<Command> commands_;
   uint64_t first_command_ = 1;     // the number of commands_.front()
   std::list<WishPtr> waiting_;     // not settled, the oldest first

@@ -6,13 +6,15 @@
 
 namespace weir {
 
-void SubscriptionCounts::Add(ChannelKind kind, std::string_view name, int64_t local, int64_t held) {
+void SubscriptionCounts::Add(ChannelKind kind, std::string_view name, SubscriptionCount more) {
   const std::lock_guard lock(mutex_);
   Names& names = names_[static_cast<size_t>(kind)];
   const auto at = names.try_emplace(std::string(name)).first;
-  at->second.local += local;
-  at->second.held += held;
-  if (at->second.local == 0 && at->second.held == 0) names.erase(at);
+  SubscriptionCount& count = at->second;
+  count.local += more.local;
+  count.held += more.held;
+  count.feeds += more.feeds;
+  if (count.local == 0 && count.held == 0 && count.feeds == 0) names.erase(at);
   const bool any =
       std::any_of(names_.begin(), names_.end(), [](const Names& n) { return !n.empty(); });
   any_.store(any, std::memory_order_relaxed);

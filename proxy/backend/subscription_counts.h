@@ -22,10 +22,15 @@ namespace weir {
 
 struct SubscriptionCount {
   int64_t local = 0;  // clients that subscribe to it
-  int64_t held = 0;   // weir's own connections that do
+  int64_t held = 0;   // weir's own connections that do, at the node that is published at
+  int64_t feeds = 0;  // and at other nodes, for keyspace events
 
-  // What a client is to be told where Redis says `counted`.
+  // What a client is to be told where the node that is published at says `counted`.
   int64_t Correct(int64_t counted) const { return local + (counted > held ? counted - held : 0); }
+  // Where all nodes together do.
+  int64_t CorrectOfAll(int64_t counted) const {
+    return local + (counted > held + feeds ? counted - held - feeds : 0);
+  }
 };
 
 // Finds a string by any kind of view of it.
@@ -43,7 +48,10 @@ class SubscriptionCounts {
   // HOT. False: nobody subscribes to anything, all numbers are right as they are.
   bool any() const { return any_.load(std::memory_order_relaxed); }
 
-  void Add(ChannelKind kind, std::string_view name, int64_t local, int64_t held);
+  void Add(ChannelKind kind, std::string_view name, int64_t local, int64_t held) {
+    Add(kind, name, {.local = local, .held = held});
+  }
+  void Add(ChannelKind kind, std::string_view name, SubscriptionCount more);
   // Where any of a cluster's nodes will do, all workers are at the same: which one, follows from
   // this number (Upstream::MessageNode). Who finds that one dead begins the next turn, unless
   // another worker was first.

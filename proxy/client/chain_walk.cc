@@ -209,11 +209,7 @@ bool Dispatcher::PerformReplaced(ChainWalk* walk, const Input& input) {
 bool Dispatcher::AnswerForPlugin(const CommandEntry* entry, std::string_view reply,
                                  const Input& input) {
   if (session_.multi() != nullptr && reply.starts_with('-')) [[unlikely]] {
-    // There is no node yet that could refuse something, as there must be (see below).
-    const UpstreamSnapshot& known = worker_.UpstreamAt(session_.upstream_).snapshot();
-    if (session_.routes_ != nullptr && !SettleRoutes()) return false;
-    const Plan plan = MakePlan(*known.routing, *known.topology, input.parsed);
-    if (const std::optional<bool> done = BeginDeferred(plan, input)) return *done;
+    session_.multi()->failed = true;
   }
   if (session_.own_link_ != nullptr && reply.starts_with('-')) [[unlikely]] {
     // With Redis an error makes EXEC fail, so the node must refuse something, too.

@@ -1,8 +1,4 @@
 // What the dispatcher does differently when there are several nodes: see routes.h.
-//
-// MULTI names no node, so it is answered at once, and begins on a connection of the client's own
-// when the first key says where. What has no key is queued by weir until then, if Redis could not
-// refuse it.
 #include <utility>
 
 #include "plugins/text.h"
@@ -48,11 +44,6 @@ std::string_view RefusalOf(const CommandEntry* entry, bool is_replicated) {
     return "-ERR weir: CLIENT TRACKING is not possible on a cluster yet";
   }
   return {};
-}
-
-bool FitsArity(const CommandEntry* entry, const ParsedRequest& parsed) {
-  return entry != nullptr && entry->spec != nullptr &&
-         entry->spec->ArityAllows(parsed.argc_declared);
 }
 
 }  // namespace
@@ -224,6 +215,10 @@ std::optional<bool> Dispatcher::PerformInCluster(const Plan& plan, const Input& 
   }
   if (session_.multi() != nullptr) [[unlikely]]
     return PerformDeferred(plan, input);
+  const bool lost = session_.pinned_ != nullptr && session_.own_link_ == nullptr;
+  if (plan.slot == kNoSlot && !lost && !session_.in_transaction()) {
+    if (const std::optional<bool> done = PausePrimaries(plan, input)) return *done;
+  }
   if (session_.own_link_ != nullptr) [[unlikely]] {
     const Pin& pin = session_.pinned_->state;
     // The next may be for another node than the one whose EXEC is on its way.
@@ -241,11 +236,7 @@ std::optional<bool> Dispatcher::PerformInCluster(const Plan& plan, const Input& 
   } else if (session_.pinned_ != nullptr) {
     return std::nullopt;  // what it held was lost
   }
-  if (EffectOf(plan.entry) == PinEffect::kMulti && FitsArity(plan.entry, input.parsed)) {
-    session_.multi_place() = std::make_unique<DeferredMulti>();
-    return AnswerHere(plan, input, "+OK\r\n");
-  }
-  return std::nullopt;
+  return DeferMulti(plan, input);
 }
 
 // ---- transactions
@@ -253,6 +244,12 @@ std::optional<bool> Dispatcher::PerformInCluster(const Plan& plan, const Input& 
 // All of a transaction's keys are in one slot; what concerns all nodes, concerns this one.
 std::optional<bool> Dispatcher::PerformInItsTransaction(const Plan& plan, const Input& input) {
   Routes& routes = *session_.routes_;
+  if (plan.kind == PlanKind::kSubscribe) return std::nullopt;
+  if (const std::string_view refusal = RefusalInTransaction(plan.entry); !refusal.empty()) {
+    if (!session_.pinned_->state.settled() && WaitForAnswers()) return false;
+    if (!session_.pinned_->state.holds().transaction) return Refuse(plan.entry, refusal, input);
+    return RefuseInTransaction(plan.entry, refusal, input);
+  }
   if (plan.kind == PlanKind::kBroadcast) {
     Plan here = plan;
     here.kind = PlanKind::kSingle;
@@ -271,6 +268,13 @@ std::optional<bool> Dispatcher::PerformInItsTransaction(const Plan& plan, const 
   return RefuseInTransaction(plan.entry, kCrossSlot, input);
 }
 
+// What a node would accept, though it is not possible with several. Empty: nothing of that kind.
+std::string_view Dispatcher::RefusalInTransaction(const CommandEntry* entry) const {
+  if (session_.routes_ == nullptr || EffectOf(entry) != PinEffect::kTracking) return {};
+  const Topology& topology = *worker_.UpstreamAt(session_.upstream_).snapshot().topology;
+  return RefusalOf(entry, topology.is_replicated());
+}
+
 bool Dispatcher::AnswerHere(const Plan& plan, const Input& input, std::string_view reply) {
   const bool silent = TakeSilence();
   Request* request = session_.Push(plan.entry);
@@ -278,104 +282,6 @@ bool Dispatcher::AnswerHere(const Plan& plan, const Input& input, std::string_vi
   request->request_bytes = input.parsed.wire.size();
   session_.AnswerAt(request, reply);
   return true;
-}
-
-// Whether Redis would say QUEUED to it on any node, so that weir may say so now.
-bool Dispatcher::QueuesAnywhere(const Plan& plan, const Input& input) const {
-  const bool pings = plan.kind == PlanKind::kLocal && (plan.entry->local == LocalCommand::kPing ||
-                                                       plan.entry->local == LocalCommand::kEcho);
-  if (plan.kind != PlanKind::kSingle && plan.kind != PlanKind::kBroadcast && !pings) return false;
-  const bool keyed =
-      plan.slot != kNoSlot || (session_.lanes_ != nullptr && session_.lanes_->choice.has_keys);
-  if (keyed || input.tail != nullptr || !FitsArity(plan.entry, input.parsed)) return false;
-  const DeferredMulti& multi = *session_.multi();
-  return !plan.entry->spec->flags.Has(CommandFlag::kNoMulti) &&
-         plan.entry->spec->subcommands.empty() &&
-         multi.queued.size() < Routes::kDeferredRequestsMax &&
-         multi.bytes + input.parsed.wire.size() <= Routes::kDeferredBytesMax;
-}
-
-// After MULTI, while it has no node.
-std::optional<bool> Dispatcher::PerformDeferred(const Plan& plan, const Input& input) {
-  DeferredMulti& multi = *session_.multi();
-  const LocalCommand local = plan.entry == nullptr ? LocalCommand::kNone : plan.entry->local;
-  if (local == LocalCommand::kReset || local == LocalCommand::kQuit ||
-      local == LocalCommand::kCloseSilently) {
-    session_.multi_place().reset();
-    return std::nullopt;
-  }
-  if (!multi.sent && FitsArity(plan.entry, input.parsed)) {
-    switch (EffectOf(plan.entry)) {
-      case PinEffect::kExec:
-        if (!multi.queued.empty()) break;
-        session_.multi_place().reset();
-        return AnswerHere(plan, input, "*0\r\n");
-      case PinEffect::kDiscard:
-        session_.multi_place().reset();
-        return AnswerHere(plan, input, "+OK\r\n");
-      case PinEffect::kMulti:
-        return Refuse(plan.entry, "-ERR MULTI calls can not be nested", input);
-      case PinEffect::kWatch:
-        return Refuse(plan.entry, "-ERR WATCH inside MULTI is not allowed", input);
-      default:
-        if (!QueuesAnywhere(plan, input)) break;
-        multi.queued.emplace_back(input.parsed.wire);
-        multi.bytes += input.parsed.wire.size();
-        return AnswerHere(plan, input, "+QUEUED\r\n");
-    }
-  }
-  return BeginDeferred(plan, input);
-}
-
-// Says MULTI, and what was queued, to the node that the request concerns. Nothing: it is in its
-// transaction now, and the request can go on as in any.
-std::optional<bool> Dispatcher::BeginDeferred(const Plan& plan, const Input& input) {
-  Routes* const routes = session_.routes_.get();
-  DeferredMulti& multi = *session_.multi();
-  if (!multi.sent) {
-    LinkKey wanted = session_.group_->key();
-    wanted.node = NodeFor(plan);
-    const std::optional<bool> done =
-        wanted.node == kNoNode ? WaitForAnyNode(plan, input) : OpenOwnLink(plan, input, wanted);
-    if (done.has_value()) {
-      if (*done) {
-        session_.multi_place().reset();
-        session_.LoseTransaction("-DOWN weir: no node could be reached");
-      }
-      return done;
-    }
-    if (routes != nullptr) {
-      routes->waits_since_ms = 0;
-      routes->pinned_slot = plan.slot;
-    }
-    SendUnheard("*1\r\n$5\r\nMULTI\r\n", PinEffect::kMulti);
-    for (const std::string& queued : multi.queued) SendUnheard(queued, PinEffect::kNone);
-    multi.sent = true;
-  }
-  if (WaitForAnswers()) return false;
-  session_.multi_place().reset();
-  if (session_.own_link_ == nullptr || !session_.pinned_->state.holds().transaction) {
-    session_.LoseTransaction("-ERR weir: the node refused MULTI");
-  }
-  return std::nullopt;
-}
-
-// A request on the client's own connection that the client has had its answer to.
-void Dispatcher::SendUnheard(std::string_view bytes, PinEffect effect) {
-  const CommandEntry* const last_entry = session_.traffic().last_entry;
-  Request* request = session_.Push(nullptr);
-  session_.traffic().last_entry = last_entry;
-  request->silent = true;
-  request->use = ReplyUse::kSwallow;
-  request->effect = effect;
-  session_.pinned_->state.OnSent(effect, false);
-  const Slice wire = Slice::Copy(worker_.context().chunks, bytes);
-  if (!session_.own_link_->Send(request, wire.chunk(), wire.view())) {
-    session_.AnswerAt(request, "");
-    return;
-  }
-  ++session_.on_links_;
-  session_.flow_ = session_.own_link_;
 }
 
 }  // namespace weir

@@ -63,7 +63,7 @@ std::optional<bool> Dispatcher::FindPartLink(const Plan& plan, const Input& inpu
   }
   if (session_.routes_ == nullptr) {
     part->slot = kNoSlot;
-    part->link = session_.group_->Shared(session_.conversation_.id);
+    part->link = session_.group_->Shared(session_.conversation_.id, KeepsFromReaders(*plan.entry));
     if (part->link == nullptr) {
       return Refuse(plan.entry, worker_.TooManyLinksLine(session_.upstream_), input);
     }
@@ -74,9 +74,10 @@ std::optional<bool> Dispatcher::FindPartLink(const Plan& plan, const Input& inpu
   Upstream& upstream = worker_.UpstreamAt(session_.upstream_);
   if (upstream.reads_elsewhere() && !SettleReads(plan)) return false;
   part->node = upstream.map().PrimaryOf(static_cast<uint16_t>(part->slot));
-  const auto done = FindRoute(plan, input, part->node, /*for_script=*/false, &part->link);
+  const bool for_script = KeepsFromReaders(*plan.entry);
+  const auto done = FindRoute(plan, input, part->node, for_script, &part->link);
   if (!done.has_value()) {
-    session_.routes_->scripts = false;
+    session_.routes_->scripts = for_script;
     session_.routes_->waits_since_ms = 0;
   }
   return done;

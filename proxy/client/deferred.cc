@@ -43,15 +43,23 @@ std::vector<std::string> SplitTexts(std::string_view part) {
 
 }  // namespace
 
-size_t Deferred::Add(LocalCommand local, std::string wire,
-                     std::optional<Subscription> subscription) {
-  if (bytes_ + wire.size() > kBytesMax) return kNoRoom;
-  bytes_ += wire.size();
+size_t Deferred::Add(StandIn stand_in) {
+  if (bytes_ + stand_in.wire.size() > kBytesMax) return kNoRoom;
+  bytes_ += stand_in.wire.size();
   Command& command = commands_.emplace_back();
-  command.wire = std::move(wire);
-  command.subscription = std::move(subscription);
-  command.sets_reply_mode = local == LocalCommand::kClientReply;
+  command.wire = std::move(stand_in.wire);
+  command.subscription = std::move(stand_in.subscription);
+  command.sets_reply_mode = stand_in.local == LocalCommand::kClientReply;
   return commands_.size() - 1;
+}
+
+std::function<std::string(Conversation&, std::string_view)> Deferred::Placer(
+    std::shared_ptr<Deferred> deferred, size_t number, Session* session) {
+  return [deferred = std::move(deferred), number, session](Conversation&, std::string_view reply) {
+    const bool queued = !reply.starts_with('-') && session->pinned_ != nullptr;
+    if (queued) deferred->SetPlace(number, session->pinned_->state.queued() - 1);
+    return std::string(reply);
+  };
 }
 
 std::unique_ptr<RequestExtra> Deferred::MakeTask(std::shared_ptr<Deferred> deferred,
@@ -206,14 +214,15 @@ std::string Deferred::Reply() const {
 
 // ---- Dispatcher
 
-// Nothing: the node can answer it as well.
-std::optional<bool> Dispatcher::Defer(const Plan& plan, const Input& input) {
-  const CommandEntry& entry = *plan.entry;
-  const ParsedRequest& parsed = input.parsed;
+// Nothing: the node can answer it as well. `names_queued`: the transaction itself may have changed
+// the client's name. REQUIRES: it has the right number of arguments.
+std::optional<Deferred::StandIn> Dispatcher::MakeStandIn(const CommandEntry& entry,
+                                                         const ParsedRequest& parsed,
+                                                         bool names_queued) {
   switch (entry.local) {
     case LocalCommand::kClientGetname:
       // The node knows the name that the transaction itself gives.
-      if (session_.pinned_->state.changes_queued()) return std::nullopt;
+      if (names_queued) return std::nullopt;
       break;
     case LocalCommand::kClientId:
     case LocalCommand::kClientInfo:
@@ -229,36 +238,45 @@ std::optional<bool> Dispatcher::Defer(const Plan& plan, const Input& input) {
     default:
       return std::nullopt;
   }
+  std::vector<std::string_view> args;
+  for (uint32_t i = 0; i < parsed.argc; ++i) args.push_back(parsed.arg(i));
+  Deferred::StandIn stand_in;
+  stand_in.local = entry.local;
+  AppendRequest(&stand_in.wire, args);
+  stand_in.bytes = PermissionProbe(entry.local);
+  if (entry.local == LocalCommand::kClientKill) {
+    // Whether there is such a user, the node may have to say.
+    LocalOutcome outcome = AnswerDeferred(stand_in.wire, 0);
+    if (outcome.kind == LocalOutcome::Kind::kAsk) stand_in.bytes = std::move(outcome.ask.request);
+  }
+  return stand_in;
+}
+
+// Nothing: it is not for weir.
+std::optional<bool> Dispatcher::Defer(const Plan& plan, const Input& input) {
+  const CommandEntry& entry = *plan.entry;
   const bool weirs =
       entry.local == LocalCommand::kWeirExplain || entry.local == LocalCommand::kWeirHelp;
   // Of all else that is wrong with its arguments, the node speaks before it queues them.
-  if (!entry.spec->ArityAllows(parsed.argc_declared)) {
+  if (!entry.spec->ArityAllows(input.parsed.argc_declared)) {
     if (!weirs) return std::nullopt;
     return RefuseInTransaction(plan.entry, ErrorText(RedisError::kWrongArgCount, entry.spec->name),
                                input);
   }
-  std::vector<std::string_view> args;
-  for (uint32_t i = 0; i < parsed.argc; ++i) args.push_back(parsed.arg(i));
-  std::string wire;
-  AppendRequest(&wire, args);
-  Instead instead;
-  instead.bytes = PermissionProbe(entry.local);
-  if (entry.local == LocalCommand::kClientKill) {
-    // Whether there is such a user, the node may have to say.
-    LocalOutcome outcome = AnswerDeferred(wire, 0);
-    if (outcome.kind == LocalOutcome::Kind::kAsk) instead.bytes = std::move(outcome.ask.request);
-  }
-  return SendStandIn(plan, input, std::move(instead), std::move(wire));
+  std::optional<Deferred::StandIn> stand_in =
+      MakeStandIn(entry, input.parsed, session_.pinned_->state.changes_queued());
+  if (!stand_in) return std::nullopt;
+  return SendStandIn(plan, input, *std::move(stand_in));
 }
 
-// The node queues `instead` for a command that weir keeps, written as `wire`.
-bool Dispatcher::SendStandIn(const Plan& plan, const Input& input, Instead instead,
-                             std::string wire, std::optional<Deferred::Subscription> subscription) {
+// The node queues something in the place of a command that weir keeps.
+bool Dispatcher::SendStandIn(const Plan& plan, const Input& input, Deferred::StandIn stand_in) {
   auto& deferred = session_.pinned_->deferred;
   if (deferred == nullptr) deferred = std::make_shared<Deferred>();
-  const size_t number = input.tail != nullptr ? Deferred::kNoRoom
-                                              : deferred->Add(plan.entry->local, std::move(wire),
-                                                              std::move(subscription));
+  Instead instead;
+  instead.bytes = std::move(stand_in.bytes);
+  const size_t number =
+      input.tail != nullptr ? Deferred::kNoRoom : deferred->Add(std::move(stand_in));
   if (number == Deferred::kNoRoom) {
     return RefuseInTransaction(
         plan.entry,
@@ -266,11 +284,7 @@ bool Dispatcher::SendStandIn(const Plan& plan, const Input& input, Instead inste
                " bytes of commands that it answers itself"),
         input);
   }
-  instead.finish = [deferred, number, session = &session_](Conversation&, std::string_view reply) {
-    const bool queued = !reply.starts_with('-') && session->pinned_ != nullptr;
-    if (queued) deferred->SetPlace(number, session->pinned_->state.queued() - 1);
-    return std::string(reply);
-  };
+  instead.finish = Deferred::Placer(deferred, number, &session_);
   return SendInstead(plan, input, instead);
 }
 

@@ -14,6 +14,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -21,6 +22,7 @@
 #include <vector>
 
 #include "proxy/client/local_commands.h"
+#include "routing/command_class.h"
 
 namespace weir {
 
@@ -43,12 +45,24 @@ class Deferred {
     std::string error;  // set: it has no effect and this reply
   };
 
-  // Adds a command, as RESP. Returns its number, or kNoRoom.
+  // Such a command, and what the node is to queue in its place.
+  struct StandIn {
+    std::string bytes;
+    LocalCommand local = LocalCommand::kNone;
+    std::string wire;  // the command, as RESP
+    std::optional<Subscription> subscription;
+  };
+
+  // Adds a command. Returns its number, or kNoRoom.
   static constexpr size_t kNoRoom = SIZE_MAX;
-  size_t Add(LocalCommand local, std::string wire, std::optional<Subscription> subscription);
+  size_t Add(StandIn stand_in);
   // The node has queued its stand-in as the `place`th command of the transaction, from 0 on.
   void SetPlace(size_t number, int64_t place) { commands_[number].place = place; }
   bool empty() const { return commands_.empty(); }
+
+  // What takes the reply to a stand-in, and finds its place by it. The session outlives it.
+  static std::function<std::string(Conversation&, std::string_view)> Placer(
+      std::shared_ptr<Deferred> deferred, size_t number, Session* session);
 
   // What the request of EXEC carries so that its reply is made whole. The session outlives it.
   // `silent`: the client hears no answers when EXEC begins.

@@ -13,6 +13,7 @@
 #include "plugins/host.h"
 #include "plugins/plugin.h"
 #include "proxy/client/deferred.h"
+#include "proxy/client/deferred_multi.h"
 #include "proxy/client/local_commands.h"
 #include "proxy/client/session.h"
 #include "resp/made_request.h"
@@ -165,10 +166,23 @@ class Dispatcher {
   void DetourUnsent(Request* request, const Link& link, Chunk* chunk, std::string_view wire);
   std::optional<bool> PerformInItsTransaction(const Plan& plan, const Input& input);
   bool AnswerHere(const Plan& plan, const Input& input, std::string_view reply);
-  bool QueuesAnywhere(const Plan& plan, const Input& input) const;
+  std::string_view RefusalInTransaction(const CommandEntry* entry) const;
+
+  // deferred_multi.cc: a transaction that has no node yet.
+  std::optional<bool> DeferMulti(const Plan& plan, const Input& input);
   std::optional<bool> PerformDeferred(const Plan& plan, const Input& input);
+  std::optional<bool> HoldBack(const Plan& plan, const Input& input);
+  std::optional<bool> HoldLocal(const Plan& plan, const Input& input);
+  bool HoldIfPermitted(const Plan& plan, const Input& input, DeferredMulti::Held held);
+  bool QueueHeld(const Plan& plan, const Input& input, DeferredMulti::Held held);
+  bool FailDeferred(const CommandEntry* entry, std::string_view line, const Input& input);
   std::optional<bool> BeginDeferred(const Plan& plan, const Input& input);
-  void SendUnheard(std::string_view bytes, PinEffect effect);
+  void SendDeferred();
+  void SendUnheard(std::string_view bytes, PinEffect effect, std::unique_ptr<RequestTask> task);
+
+  // pause.cc
+  std::optional<bool> PausePrimaries(const Plan& plan, const Input& input);
+  bool KeepsFromReaders(const CommandEntry& entry) const;
 
   // parts.cc: what several nodes answer together.
   struct PartPlan {
@@ -228,6 +242,14 @@ class Dispatcher {
   std::optional<bool> AnswerAfterLoss(const Plan& plan, const Input& input);
   bool PerformInTransaction(const Plan& plan, const Input& input);
   bool RefuseInTransaction(const CommandEntry* entry, std::string_view line, const Input& input);
+  // What else becomes of a command that weir answers itself, if the node queues it.
+  struct LocalInTransaction {
+    std::string refusal;  // set: it may not
+    bool changes_connection = false;
+    std::optional<Credentials> offered;
+  };
+  LocalInTransaction JudgeLocal(const CommandEntry& entry, const ParsedRequest& parsed,
+                                const std::vector<Credentials>& offered_before) const;
   // deferred.cc
   std::optional<bool> Defer(const Plan& plan, const Input& input);
   // What is sent for a request that cannot go as it is.
@@ -239,10 +261,12 @@ class Dispatcher {
     std::function<std::string(Conversation&, std::string_view)> finish = nullptr;
   };
   bool SendInstead(const Plan& plan, const Input& input, const Instead& instead);
-  bool SendStandIn(const Plan& plan, const Input& input, Instead instead, std::string wire,
-                   std::optional<Deferred::Subscription> subscription = std::nullopt);
+  std::optional<Deferred::StandIn> MakeStandIn(const CommandEntry& entry,
+                                               const ParsedRequest& parsed, bool names_queued);
+  bool SendStandIn(const Plan& plan, const Input& input, Deferred::StandIn stand_in);
   LocalOutcome AnswerDeferred(std::string_view wire, uint64_t queued);
   bool DeferSubscription(const Plan& plan, const Input& input);  // subscribe.cc
+  static Deferred::StandIn MakeSubscription(const CommandEntry& entry, const ParsedRequest& parsed);
   // tracking_redirect.cc
   std::optional<bool> RedirectTracking(const Plan& plan, const Input& input);
   bool ConcernsInvalidations(const ParsedRequest& parsed) const;

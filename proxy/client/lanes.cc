@@ -244,12 +244,8 @@ std::optional<bool> Dispatcher::PerformInLane(const Plan& plan, const Input& inp
   // Behind an EXEC on its way, its connection is still the client's own.
   const bool is_free = session_.pinned_ == nullptr ||
                        (session_.own_link_ != nullptr && !session_.pinned_->state.expected().any());
-  const bool begins = by_request && EffectOf(plan.entry) == PinEffect::kMulti &&
-                      plan.kind == PlanKind::kPinned && is_free &&
-                      plan.entry->spec->ArityAllows(input.parsed.argc_declared);
-  if (!begins) return std::nullopt;
-  lanes.multi = std::make_unique<DeferredMulti>();
-  return AnswerHere(plan, input, "+OK\r\n");
+  if (!by_request || !is_free || plan.kind != PlanKind::kPinned) return std::nullopt;
+  return DeferMulti(plan, input);
 }
 
 bool Dispatcher::OwnLinkIsBusyElsewhere() const {
@@ -262,10 +258,7 @@ bool Dispatcher::OwnLinkIsBusyElsewhere() const {
 
 // If it is in a transaction, that fails with it, as it would with Redis.
 bool Dispatcher::RefuseInLane(const Plan& plan, const Input& input, std::string_view line) {
-  if (session_.multi() != nullptr) {
-    if (session_.routes_ != nullptr && !SettleRoutes()) return false;
-    if (const std::optional<bool> done = BeginDeferred(plan, input)) return *done;
-  }
+  if (session_.multi() != nullptr) return FailDeferred(plan.entry, line, input);
   if (session_.own_link_ != nullptr) {
     const Pin& pin = session_.pinned_->state;
     const bool may_be = pin.expected().transaction || pin.holds().transaction;

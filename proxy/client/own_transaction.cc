@@ -186,9 +186,19 @@ bool Dispatcher::PerformInTransaction(const Plan& plan, const Input& input) {
       break;
   }
   if (const std::optional<bool> done = Defer(plan, input)) return *done;
-  std::optional<Credentials> offered = Offered(entry.local, input.parsed);
+  LocalInTransaction judged = JudgeLocal(entry, input.parsed, session_.pinned_->offered);
+  if (!judged.refusal.empty()) return RefuseInTransaction(&entry, judged.refusal, input);
+  if (judged.changes_connection) session_.pinned_->state.OnSessionCommandQueued();
+  if (judged.offered) session_.pinned_->offered.push_back(*std::move(judged.offered));
+  return SendOwn(plan, input);
+}
+
+Dispatcher::LocalInTransaction Dispatcher::JudgeLocal(
+    const CommandEntry& entry, const ParsedRequest& parsed,
+    const std::vector<Credentials>& offered_before) const {
+  std::optional<Credentials> offered = Offered(entry.local, parsed);
   const AuthMode mode = worker_.config().auth.mode;
-  std::vector<Credentials>& all = session_.pinned_->offered;
+  const std::vector<Credentials>& all = offered_before;
   // Of two passwords for one user nothing tells which of them was right.
   const auto differs = [&](const Credentials& c) {
     return c.user == offered->user && c.password != offered->password;
@@ -196,17 +206,19 @@ bool Dispatcher::PerformInTransaction(const Plan& plan, const Input& input) {
   const bool unknowable =
       offered && (mode == AuthMode::kUsers || all.size() == Pinned::kOfferedMax ||
                   (mode == AuthMode::kPassthrough && std::any_of(all.begin(), all.end(), differs)));
+  LocalInTransaction judged;
   if (NotInTransaction(entry) || unknowable) {
-    return RefuseInTransaction(
-        &entry, Concat("-ERR weir: '", entry.spec->name, "' is not possible inside MULTI"), input);
+    judged.refusal = Concat("-ERR weir: '", entry.spec->name, "' is not possible inside MULTI");
+    return judged;
   }
-  const size_t name_bytes = WantedNameBytes(entry.local, input.parsed);
+  const size_t name_bytes = WantedNameBytes(entry.local, parsed);
   if (!worker_.names().Allows(session_.conversation_.name().size(), name_bytes)) {
-    return RefuseInTransaction(&entry, Concat("-ERR ", worker_.names().Refusal()), input);
+    judged.refusal = Concat("-ERR ", worker_.names().Refusal());
+    return judged;
   }
-  if (ChangesConnection(entry.local)) session_.pinned_->state.OnSessionCommandQueued();
-  if (offered && mode == AuthMode::kPassthrough) all.push_back(*std::move(offered));
-  return SendOwn(plan, input);
+  judged.changes_connection = ChangesConnection(entry.local);
+  if (mode == AuthMode::kPassthrough) judged.offered = std::move(offered);
+  return judged;
 }
 
 // With Redis an error makes EXEC fail, so the node gets something that it, too, will refuse.

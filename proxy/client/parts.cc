@@ -56,6 +56,7 @@ bool Dispatcher::SendParts(const Plan& plan, const Input& input) {
   task->reply_marks = input.reply_marks;
   std::vector<PartPlan> parts;
   const ArgList args(input.parsed);
+  if (task->merge == Merge::kNewestFirst) task->elements_max = NewestWanted(args);
   if (plan.entry->counts_receivers) {
     task->finish =
         ReceiverCorrection(&worker_.CountsOf(session_.upstream_), plan.entry->spec->name, args);
@@ -73,7 +74,7 @@ bool Dispatcher::SendParts(const Plan& plan, const Input& input) {
       parts.push_back({.node = node, .home = node, .upstream = session_.upstream_});
     }
   }
-  const bool for_script = plan.entry->runs_script;
+  const bool for_script = KeepsFromReaders(*plan.entry);
   const PartPlan* before = nullptr;
   for (PartPlan& part : parts) {
     // Those of a node stand together.
@@ -285,7 +286,8 @@ void Session::FinishParts(Request& whole) {
                                     .replies = absl::MakeConstSpan(replies),
                                     .split = task.split.has_value() ? &*task.split : nullptr,
                                     .changes_data = task.changes_data,
-                                    .random = worker_->context().random()});
+                                    .random = worker_->context().random(),
+                                    .elements_max = task.elements_max});
   if (task.finish != nullptr) reply = task.finish(conversation_, reply);
   if (task.reply_marks != 0) {
     ReplyView view(*this, whole.entry, task.kept, &reply);

@@ -30,6 +30,7 @@ struct PartsTask final : RequestExtra {
   size_t reply_bytes = 0;
   std::optional<KeySplit> split;  // absent: each part is the request itself, for another node
   Merge merge = Merge::kFirst;
+  uint64_t elements_max = UINT64_MAX;  // Merge::kNewestFirst
   bool changes_data = false;
   bool partial = false;       // a node that is away is left out, not waited for
   PluginSet reply_marks = 0;  // the plugins whose OnReply gets the merged reply

@@ -53,7 +53,7 @@ std::string CorrectNumsub(const SubscriptionCounts& counts, ChannelKind kind,
     rest.remove_prefix(same.size());
     const std::optional<int64_t> counted = TakeInteger(&rest);
     if (!counted.has_value()) return std::string(reply);
-    writer.Integer(counts.Of(kind, name).Correct(*counted));
+    writer.Integer(counts.Of(kind, name).CorrectOfAll(*counted));
   }
   return corrected;
 }

@@ -38,11 +38,13 @@ void MakeUnsent(Request* request) {
   request->sent_ns = request->replied_ns = request->end_offset = 0;
 }
 
-// In front of the one request that it is about, on the same link.
-bool SendAsking(LoopContext& context, Link* link) {
+// In front of the one request that it is about, on the same link, and with its deadline: a link
+// whose oldest request had none never broke, however long the node was silent.
+bool SendAsking(LoopContext& context, Link* link, uint64_t deadline_ms) {
   Request* asking = context.requests.Make();
   asking->use = ReplyUse::kSwallow;
   asking->received_ns = context.NowNs();
+  asking->deadline_ms = deadline_ms;
   const Slice wire = Slice::Copy(context.chunks, "*1\r\n$6\r\nASKING\r\n");
   if (link->Send(asking, wire.chunk(), wire.view())) return true;
   context.requests.ReleaseIfUnused(asking);
@@ -311,10 +313,11 @@ bool Session::SendDetour(Detour& detour) {
   if (detour.own) return SendOwnDetour(detour, node);
   Link* link =
       node == kNoNode ? nullptr : GroupAt(node)->Shared(conversation_.id, RunsScript(*request));
-  if (link != nullptr && (!detour.asking || SendAsking(context, link))) {
+  const uint64_t deadline_ms = worker_->DeadlineMs(upstream_, request->entry);
+  if (link != nullptr && (!detour.asking || SendAsking(context, link, deadline_ms))) {
     MakeUnsent(request);
     TakeBack(request);
-    request->deadline_ms = worker_->DeadlineMs(upstream_, request->entry);
+    request->deadline_ms = deadline_ms;
     const Slice wire = request->wire.Share();
     if (link->Send(request, wire.chunk(), wire.view())) {
       ++on_links_;

@@ -28,6 +28,7 @@
 #include <vector>
 
 #include "plugins/host.h"
+#include "proxy/client/deferred_multi.h"
 #include "routing/redirect.h"
 #include "routing/topology.h"
 
@@ -56,20 +57,9 @@ struct Detour {
   bool given_up = false;  // `line` is the answer
 };
 
-// MULTI was said and answered; which node it concerns, its first key will tell.
-struct DeferredMulti {
-  static constexpr int kBreaksMax = 3;
-  std::vector<std::string> queued{};  // requests without keys, answered QUEUED
-  size_t bytes = 0;
-  int breaks = 0;     // of the connection, before the transaction had begun
-  bool sent = false;  // to the node, on the client's own connection
-};
-
 struct Routes {
   static constexpr uint64_t kPauseMs =
       50;  // before a node is tried again that could not be reached
-  static constexpr size_t kDeferredRequestsMax = 64;
-  static constexpr size_t kDeferredBytesMax = size_t{64} << 10;
 
   Routes() = default;
   ~Routes() { ReleaseGroups(); }

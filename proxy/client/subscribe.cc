@@ -121,25 +121,39 @@ bool Dispatcher::Subscribe(const Plan& plan, const Input& input) {
   return true;
 }
 
-// In a transaction it takes effect with EXEC, and its answer is said there.
-bool Dispatcher::DeferSubscription(const Plan& plan, const Input& input) {
-  const ParsedRequest& parsed = input.parsed;
-  const std::string& command = plan.entry->spec->name;
-  if (!plan.entry->spec->ArityAllows(parsed.argc_declared)) {
-    return RefuseInTransaction(plan.entry, ErrorText(RedisError::kWrongArgCount, command), input);
-  }
+// REQUIRES: it has the right number of arguments.
+Deferred::StandIn Dispatcher::MakeSubscription(const CommandEntry& entry,
+                                               const ParsedRequest& parsed) {
+  const std::string& command = entry.spec->name;
   Deferred::Subscription subscription{
       .kind = KindOf(command), .subscribes = Subscribes(command), .names = {}, .error = {}};
   for (uint32_t i = 1; i < parsed.argc; ++i) subscription.names.emplace_back(parsed.arg(i));
-  if (subscription.subscribes && subscription.kind == ChannelKind::kShard) {
+  const bool shard = subscription.kind == ChannelKind::kShard;
+  if (subscription.subscribes && shard) {
     subscription.error = "-ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client\r\n";
   }
-  Instead instead;
+  Deferred::StandIn stand_in{
+      .bytes = {}, .local = entry.local, .wire = std::string(parsed.wire), .subscription = {}};
   // The node's own connection listens to nothing, so leaving does nothing there; Valkey refuses it.
-  subscription.subscribes ? AppendRequest(&instead.bytes, {"PING"})
-                          : AppendRequest(&instead.bytes, {command, "weir"});
-  return SendStandIn(plan, input, std::move(instead), std::string(parsed.wire),
-                     std::move(subscription));
+  // A shard channel's name might be another node's.
+  if (subscription.subscribes) {
+    AppendRequest(&stand_in.bytes, {"PING"});
+  } else if (shard) {
+    AppendRequest(&stand_in.bytes, {command});
+  } else {
+    AppendRequest(&stand_in.bytes, {command, "weir"});
+  }
+  stand_in.subscription = std::move(subscription);
+  return stand_in;
+}
+
+// In a transaction it takes effect with EXEC, and its answer is said there.
+bool Dispatcher::DeferSubscription(const Plan& plan, const Input& input) {
+  if (!plan.entry->spec->ArityAllows(input.parsed.argc_declared)) {
+    return RefuseInTransaction(
+        plan.entry, ErrorText(RedisError::kWrongArgCount, plan.entry->spec->name), input);
+  }
+  return SendStandIn(plan, input, MakeSubscription(*plan.entry, input.parsed));
 }
 
 // Its own message comes before its reply, and both behind all replies before.

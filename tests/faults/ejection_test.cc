@@ -380,5 +380,61 @@ TEST_F(EjectionTest, AReadBehindAskingIsAnAnswer) {
   EXPECT_TRUE(HasMetric(weir, "weir_ejections_total{worker=\"0\"} 0\n"));
 }
 
+// The request in front of the read had no deadline, and by the oldest request's a link was judged: so
+// it never broke, and all that came behind waited out its time on it.
+TEST_F(EjectionTest, ALinkWhoseOldestRequestIsAskingBreaksAsAny) {
+  std::unique_ptr<FakeBackend> nodes[2];
+  std::atomic<bool> ready = false;
+  const auto says = [&](size_t node, const std::vector<std::string>& args) -> std::string {
+    if (!ready) return "";
+    if (args[0] == "CLUSTER" && args[1] == "MYID") return Bulk(FakeNodeId(node));
+    if (args[0] == "CLUSTER" && args[1] == "INFO") return ClusterInfoReply(5);
+    if (args[0] == "CLUSTER") {
+      return ClusterShardsReply({{FakeNodeId(0), nodes[0]->port(), 0, 16382},
+                                 {FakeNodeId(1), nodes[1]->port(), 16383, 16383}});
+    }
+    if (args[0] != "GET" || node != 0) return "";
+    return "-ASK " + std::to_string(SlotOf(args[1])) + " " + nodes[1]->address() + "\r\n";
+  };
+  for (size_t i = 0; i < 2; ++i) {
+    nodes[i] = std::make_unique<FakeBackend>(
+        [&, i](const std::vector<std::string>& args) { return Answer{.bytes = says(i, args)}; });
+  }
+  ready = true;
+  WeirServer weir(
+      Config("redis+cluster://" + nodes[0]->address(), "", "request_timeout_ms = 100\n"));
+  RawClient client(weir.port());
+  std::string answer;
+  ASSERT_TRUE(Eventually([&] {
+    answer = client.Text({"GET", "k"});
+    return answer.starts_with("-TIMEOUT weir: ");
+  })) << answer;
+  EXPECT_TRUE(Eventually(
+      [&] { return !HasMetric(weir, "weir_links_failed_total{worker=\"0\"} 0\n"); }));
+}
+
+// Its probes were refused, which was taken for no answer: so it stayed ejected, and clients heard
+// that it does not answer, not what it says.
+TEST_F(EjectionTest, ANodeThatWantsAnotherPasswordAnswers) {
+  RedisServer redis({"--requirepass", "old"});
+  WeirServer weir(Config("redis://:old@" + redis.address(), "",
+                         "consecutive_failures = 3\nrequest_timeout_ms = 100\n"));
+  Crowd crowd(weir);
+  RawClient direct(redis.port());
+  EXPECT_EQ(direct.Text({"AUTH", "old"}), "OK");
+  EXPECT_EQ(direct.Text({"CONFIG", "SET", "requirepass", "new"}), "OK");
+  redis.Pause();
+  AskUntilEjected(weir, crowd, redis.address());
+  redis.Resume();
+  EXPECT_TRUE(Eventually([&] { return !IsEjected(weir, redis.address()); })) << Health(weir);
+  std::string answer;
+  EXPECT_TRUE(Eventually([&] {
+    answer = RawClient(weir.port()).Text({"GET", "k"});
+    return answer.find("WRONGPASS") != std::string::npos;
+  })) << answer;
+  EXPECT_EQ(direct.Text({"CONFIG", "SET", "requirepass", "old"}), "OK");
+  ExpectServed(crowd);
+}
+
 }  // namespace
 }  // namespace weir::harness

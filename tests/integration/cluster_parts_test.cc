@@ -164,5 +164,31 @@ TEST_F(ClusterPartsTest, PublishReachesAllSubscribersWhereverTheyAre) {
   EXPECT_EQ(direct.ReadFrame(), message);
 }
 
+// It gave the last ten of each node, one node's behind the other's.
+TEST_F(ClusterPartsTest, TheSlowLogIsThatOfOneServer) {
+  RawClient client(weir_.port());
+  EXPECT_EQ(client.Text({"CONFIG", "SET", "slowlog-log-slower-than", "0"}), "OK");
+  EXPECT_EQ(client.Text({"SLOWLOG", "RESET"}), "OK");
+  for (int i = 0; i < 60; ++i)
+    client.Command({"GET", cluster_.KeyOn(static_cast<size_t>(i) % 3, i)});
+  const auto expect = [&client](const std::vector<std::string>& command, size_t count) {
+    const Reply entries = ParseReply(client.Command(command));
+    EXPECT_EQ(entries.elements.size(), count);
+    int64_t before = INT64_MAX;
+    for (const Reply& entry : entries.elements) {
+      ASSERT_EQ(entry.elements.size(), 6U);
+      EXPECT_LE(std::stoll(entry.elements[1].text), before);
+      before = std::stoll(entry.elements[1].text);
+    }
+  };
+  expect({"SLOWLOG", "GET"}, 10);
+  expect({"SLOWLOG", "GET", "3"}, 3);
+  expect({"SLOWLOG", "GET", "0"}, 0);
+  expect({"SLOWLOG", "GET", "25"}, 25);
+  EXPECT_GE(ParseReply(client.Command({"SLOWLOG", "GET", "-1"})).elements.size(), 60U);
+  EXPECT_EQ(client.Text({"SLOWLOG", "GET", "x"}),
+            RawClient(cluster_.node(0).port()).Text({"SLOWLOG", "GET", "x"}));
+}
+
 }  // namespace
 }  // namespace weir::harness

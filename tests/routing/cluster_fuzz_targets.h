@@ -99,7 +99,7 @@ inline void FuzzMerge(std::string_view bytes) {
   const auto topology = Topology::Cluster({{.id = "a"}}, std::vector<NodeIndex>(kSlotCount, 0), 1);
   const std::string scanned = RewriteScanReply(bytes, ResumeScan(0, *topology), *topology);
   if (replies.empty()) return;
-  for (int merge = 0; merge <= static_cast<int>(Merge::kInfo); ++merge) {
+  for (int merge = 0; merge <= static_cast<int>(Merge::kNewestFirst); ++merge) {
     for (const bool changes_data : {false, true}) {
       WEIR_FUZZ_CHECK(IsOneReply(MergeReplies({.merge = static_cast<Merge>(merge),
                                                .replies = replies,

@@ -58,6 +58,44 @@ TEST(MergeTest, Concatenates) {
             "%2\r\n+a\r\n:1\r\n+b\r\n:2\r\n");
 }
 
+// SLOWLOG GET: ten of each node, one node's behind the other's, had been the answer to "the last
+// ten".
+TEST(MergeTest, TheNewestOfAllNodesComeFirst) {
+  const auto entry = [](int id, int time) {
+    return "*6\r\n:" + std::to_string(id) + "\r\n:" + std::to_string(time) +
+           "\r\n:15\r\n*1\r\n$4\r\nPING\r\n$9\r\n1.2.3.4:5\r\n$0\r\n\r\n";
+  };
+  const std::string a = "*3\r\n" + entry(7, 50) + entry(6, 40) + entry(5, 10);
+  const std::string b = "*2\r\n" + entry(9, 45) + entry(8, 40);
+  const auto merged = [](const Replies& replies, uint64_t elements_max) {
+    return MergeReplies(
+        {.merge = Merge::kNewestFirst, .replies = replies, .elements_max = elements_max});
+  };
+  const std::string all = entry(7, 50) + entry(9, 45) + entry(6, 40) + entry(8, 40) + entry(5, 10);
+  EXPECT_EQ(merged({a, b, "*0\r\n"}, 10), "*5\r\n" + all);
+  EXPECT_EQ(merged({a, b}, UINT64_MAX), "*5\r\n" + all);
+  EXPECT_EQ(merged({a, b}, 2), "*2\r\n" + entry(7, 50) + entry(9, 45));
+  EXPECT_EQ(merged({a, b}, 0), "*0\r\n");
+  EXPECT_EQ(merged({"*0\r\n", "*0\r\n"}, 10), "*0\r\n");
+  EXPECT_EQ(merged({a, "-NOPERM x\r\n"}, 10), "-NOPERM x\r\n");
+  for (const char* other : {":1\r\n", "*1\r\n:1\r\n", "*1\r\n*1\r\n:1\r\n",
+                            "*1\r\n*2\r\n:1\r\n+x\r\n", "%1\r\n:1\r\n*0\r\n"}) {
+    EXPECT_EQ(merged({a, other}, 10).substr(0, 10), "-ERR weir:") << other;
+  }
+}
+
+TEST(MergeTest, HowManyOfTheNewestAreWanted) {
+  const auto wanted = [](const std::vector<std::string_view>& args) {
+    return NewestWanted(ArgList(args));
+  };
+  EXPECT_EQ(wanted({"SLOWLOG", "GET"}), 10U);
+  EXPECT_EQ(wanted({"SLOWLOG", "GET", "0"}), 0U);
+  EXPECT_EQ(wanted({"SLOWLOG", "GET", "3"}), 3U);
+  EXPECT_EQ(wanted({"SLOWLOG", "GET", "-1"}), UINT64_MAX);
+  EXPECT_EQ(wanted({"SLOWLOG", "GET", "many"}), UINT64_MAX);
+  EXPECT_EQ(wanted({"COMMANDLOG", "GET", "3", "slow"}), 3U);
+}
+
 TEST(MergeTest, UnitesAndAddsUp) {
   EXPECT_EQ(Merged(Merge::kUnion,
                    {"*2\r\n$1\r\na\r\n$1\r\nb\r\n", "*0\r\n", "*2\r\n$1\r\nb\r\n$0\r\n\r\n"}),

@@ -56,7 +56,7 @@ TEST(SpreadTest, TheTableIsKnown) {
       {"script|flush", {Spread::kAllNodes, Merge::kFirst}},
       {"script|kill", {Spread::kAllPrimaries, Merge::kOneSucceeded}},
       {"script|load", {Spread::kAllNodes, Merge::kFirst}},
-      {"slowlog|get", {Spread::kAllNodes, Merge::kConcat}},
+      {"slowlog|get", {Spread::kAllNodes, Merge::kNewestFirst}},
       {"slowlog|len", {Spread::kAllNodes, Merge::kSum}},
       {"slowlog|reset", {Spread::kAllNodes, Merge::kFirst}},
       {"touch", {Spread::kKeys, Merge::kSum}},
