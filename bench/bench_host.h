@@ -27,6 +27,12 @@ class BenchHost final : public Host {
   const std::string& UpstreamName(int) const override { return name_; }
   std::unique_ptr<HostTimer> After(uint64_t, std::function<void()>) override { return nullptr; }
   void Call(int, std::string_view, std::string, std::function<void(std::string_view)>) override {}
+  std::shared_ptr<const HostClient> ClientOf(SessionView&) override { return nullptr; }
+  std::shared_ptr<HostCall> CallFor(const std::shared_ptr<const HostClient>&, HostRequest,
+                                    std::function<void(std::string_view)>) override {
+    return nullptr;
+  }
+  uint64_t RequestTimeoutMs(int) const override { return 0; }
   void Log(std::string_view, std::string_view) override {}
   size_t TakeSessionSlot() override { return 0; }
   void AddMetrics(std::shared_ptr<MetricsSource> source) override {

@@ -25,6 +25,7 @@ class BenchRequest final : public RequestView {
   void Answer(std::string) override {}
   void Rewrite(std::vector<std::string>) override {}
   void SendScript(std::vector<std::string>, std::string_view, uint64_t) override {}
+  void AnswerInstead(bool, std::function<void(RequestView&)>) override {}
   Hold MakeHold(uint64_t) override { return {nullptr, 0}; }
 };
 

@@ -41,8 +41,13 @@ class WalkView final : public RequestView {
     walk_->script = ScriptCall{.args = std::move(args), .text = text, .known_for_ms = known_for_ms};
   }
 
+  void AnswerInstead(bool blocks, std::function<void(RequestView&)> call) override {
+    walk_->instead = std::move(call);
+    walk_->blocks = blocks;
+  }
+
   void Rewrite(std::vector<std::string> args) override {
-    walk_->changed_again = walk_->script.has_value();
+    walk_->changed_again = walk_->script.has_value() || walk_->instead != nullptr;
     walk_->rewrite = std::move(args);
     views_.assign(walk_->rewrite->begin(), walk_->rewrite->end());
     args_ = ArgList(absl::MakeSpan(views_));
@@ -133,6 +138,11 @@ bool Dispatcher::WalkChain(const Input& input) {
       return false;
     }
   }
+  if (on_its_way->instead != nullptr && !on_its_way->answer.has_value()) [[unlikely]] {
+    if (kept_walk == nullptr) kept_walk = std::make_unique<ChainWalk>(std::move(here));
+    if (const std::optional<bool> done = AnswerInstead(kept_walk.get(), input)) return *done;
+    on_its_way = kept_walk.get();
+  }
   ChainWalk through = std::move(*on_its_way);
   kept_walk.reset();
   ChainWalk* const walk = &through;
@@ -160,6 +170,47 @@ bool Dispatcher::WalkChain(const Input& input) {
     return true;
   }
   kept_walk = std::make_unique<ChainWalk>(std::move(through));
+  return false;
+}
+
+// A plugin answers the request in place of a node. Nothing: it has, or it is not asked, because
+// weir itself refuses the request or answers it. REQUIRES: the walk is the session's.
+std::optional<bool> Dispatcher::AnswerInstead(ChainWalk* walk, const Input& input) {
+  if (walk->changed_again) {
+    session_.extras().walk.reset();
+    return Refuse(nullptr, "-ERR weir: two plugins change this request in ways that cannot be one",
+                  input);
+  }
+  MadeRequest rewritten;
+  const ParsedRequest* parsed = &input.parsed;
+  if (walk->rewrite.has_value()) {
+    if (!rewritten.Make(*walk->rewrite)) return std::nullopt;
+    parsed = &rewritten.parsed;
+    if (session_.lanes_ != nullptr && !session_.lanes_->named) {
+      ChooseLane(rewritten.parsed, /*large=*/false);
+    }
+  }
+  Upstream& upstream = worker_.UpstreamAt(session_.upstream_);
+  const UpstreamSnapshot& known = upstream.snapshot();
+  const Plan plan = MakePlan(*known.routing, *known.topology, *parsed);
+  const Lanes* const lanes = session_.lanes_.get();
+  const bool refused = plan.kind == PlanKind::kReject ||
+                       (lanes != nullptr && (!lanes->refusal.empty() || lanes->choice.crosses())) ||
+                       (session_.subscribed() && session_.protocol_version() == 2);
+  const bool to_one = plan.kind == PlanKind::kSingle || plan.kind == PlanKind::kPinned;
+  if (refused || !to_one || session_.in_transaction()) {
+    walk->instead = nullptr;
+    if (!refused) walk->answer = "-ERR weir: a plugin cannot answer this request here\r\n";
+    return std::nullopt;
+  }
+  // What is sent for it may take another connection.
+  if (WaitForAnswers()) return false;
+  WalkView view(worker_, session_, ArgList(*parsed), plan.entry, upstream.index(),
+                input.parsed.wire.size(), /*whole=*/true, walk, &session_.extras().walk);
+  const auto call = std::exchange(walk->instead, nullptr);
+  call(view);
+  if (walk->ticket == 0) return std::nullopt;
+  session_.SetPause(Pause::kHold);
   return false;
 }
 

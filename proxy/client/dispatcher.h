@@ -42,6 +42,8 @@ struct ChainWalk {
   std::optional<std::string> answer;                // what a plugin answered
   std::optional<std::vector<std::string>> rewrite;  // what a plugin made of its arguments
   std::optional<ScriptCall> script;                 // what a plugin sends in its place
+  std::function<void(RequestView&)> instead;        // what a plugin does in place of a node
+  bool blocks = false;                              // that may take for ever
   bool changed_again = false;                       // rewritten after that, which cannot be
   std::unique_ptr<HostTimer> deadline;              // of a hold
   uint64_t ticket = 0;                              // of a hold; 0: not held
@@ -126,6 +128,7 @@ class Dispatcher {
   bool WalkChain(const Input& input);
   void BackdateHeld(const ChainWalk& walk, const Request* last_before);
   bool PerformReplaced(ChainWalk* walk, const Input& input);
+  std::optional<bool> AnswerInstead(ChainWalk* walk, const Input& input);
   // stand_in.cc
   void StandIn(const CommandEntry* shown, const ScriptCall& script, const Link& link,
                Request* request, RequestTask* task);
