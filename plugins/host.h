@@ -13,6 +13,7 @@
 namespace weir {
 
 class MetricsSource;
+class RoutingTable;
 class SessionView;
 
 // A running timer; destroying it stops it. It may be destroyed in its own call.
@@ -72,6 +73,13 @@ class Host {
                                             std::function<void(std::string_view reply)> done) = 0;
   // The upstream's request_timeout_ms; 0: none.
   virtual uint64_t RequestTimeoutMs(int upstream) const = 0;
+
+  // What weir knows of an upstream's commands. Valid until this turn of the loop ends.
+  virtual const RoutingTable& Routing(int upstream) = 0;
+  // Keys of which each, given to Call, reaches another node, all those together that serve keys
+  // now:
+  // "" for an upstream of one node; none while nobody is known to serve any.
+  virtual std::vector<std::string> KeyOfEachNode(int upstream) = 0;
 
   virtual void Log(std::string_view event, std::string_view detail) = 0;
 
