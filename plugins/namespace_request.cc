@@ -459,7 +459,7 @@ std::string NamespaceRefusalText(NamespaceRefusal reason, std::string_view comma
        "send it"},
       {"scripts",
        "a script may use keys that it does not declare; the namespace's "
-       "scripts = true allows scripts"},
+       "scripts = \"declared_keys\" allows scripts"},
       {"cluster",
        "on a cluster it cannot be done for one namespace; SCAN the keys and UNLINK them"},
       {"too_large", "it is too large for weir to see all its keys; send it in smaller parts"},

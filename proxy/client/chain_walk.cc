@@ -51,10 +51,14 @@ class WalkView final : public RequestView {
 
   void Rewrite(std::vector<std::string> args) override {
     const std::vector<std::string_view> views(args.begin(), args.end());
-    if (whole_) Replace(MadeRequest(views));
+    if (!whole_) return;
+    Replace(MadeRequest(views));
+    Resolve();
   }
   void PutBefore(absl::Span<const uint32_t> places, std::string_view text) override {
     Replace(MadeRequest(now_, places, text));
+    const bool renamed = !places.empty() && places.front() == 0;
+    if (renamed) Resolve();
   }
 
   Hold MakeHold(uint64_t timeout_ms) override {
@@ -80,6 +84,8 @@ class WalkView final : public RequestView {
     walk_->rewrite = std::move(made);
     now_ = walk_->rewrite->parsed();
     args_ = ArgList(now_);
+  }
+  void Resolve() {
     entry_ = worker_.UpstreamByIndex(upstream_).snapshot().routing->Resolve(args_);
   }
 

@@ -148,7 +148,7 @@ TEST_P(NamespaceIsolationTest, NoCommandReachesTheOther) {
       a.Send(Encode({"PUBLISH", kUnguessed, kValue}) + Encode({"SET", kUnguessed, kValue}) +
              Encode({"PUBLISH", "s-channel", "mine"}));
       a.ReadFrames(3);
-      heard += b.ReadAvailable(1);
+      heard += b.ReadAvailable(3);
       ASSERT_FALSE(Leaks(heard)) << Printable(Encode(args)) << "\n" << Printable(heard);
       const std::string own = listener.ReadFrame();
       ASSERT_EQ(own, "*3\r\n$7\r\nmessage\r\n$9\r\ns-channel\r\n$4\r\nmine\r\n")
@@ -157,7 +157,7 @@ TEST_P(NamespaceIsolationTest, NoCommandReachesTheOther) {
     ASSERT_EQ(Holdings(), before) << name[0] << (name.size() > 1 ? " " + name[1] : "");
   }
   // It is not that everything is refused.
-  EXPECT_GT(answered.size(), 60u);
+  EXPECT_GT(answered.size(), 40u);
   EXPECT_EQ(a.Command({"DBSIZE"}), ":7\r\n");
 }
 

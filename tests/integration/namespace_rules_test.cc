@@ -171,6 +171,23 @@ TEST_F(NamespaceRulesTest, ExplainAndOnShowTheNamesThatTheNodeSees) {
       << refused;
 }
 
+// A request that waits has its prefix already, and gets it once.
+TEST_F(NamespaceRulesTest, WhatIsDelayedBehindItKeepsItsPrefix) {
+  const auto weir = Start(Rule("prefix = \"a:\"\n") +
+                          "[plugin.rate_limit]\nenabled = true\n[[plugin.rate_limit.rule]]\nname = "
+                          "\"l\"\naction = \"delay\"\n[[plugin.rate_limit.rule.limit]]\npoints = "
+                          "1\nperiod_ms = 20\nby = [\"key\"]\n");
+  RawClient client(weir->port());
+  std::string requests;
+  for (int i = 0; i < 5; ++i) requests += Encode({"INCR", "n"}) + Encode({"KEYS", "n"});
+  client.Send(requests);
+  for (int i = 1; i <= 5; ++i) {
+    EXPECT_EQ(client.ReadFrame(), ":" + std::to_string(i) + "\r\n");
+    EXPECT_EQ(client.ReadFrame(), "*1\r\n$1\r\nn\r\n");
+  }
+  EXPECT_EQ(direct_.Command({"KEYS", "*"}), "*1\r\n$3\r\na:n\r\n");
+}
+
 TEST_F(NamespaceRulesTest, OtherPluginsSeeTheNamesThatTheNodeSees) {
   const auto weir =
       Start(Rule("prefix = \"a:\"\n") +

@@ -26,7 +26,7 @@ class Probe final : public Plugin {
   HookSet hooks() const override { return hooks_; }
   Verdict OnOpen(SessionView&) override { return Note("open", open); }
   Verdict OnRequest(RequestView& view) override {
-    if (mark) view.WantReply();
+    if (mark) head_bytes == 0 ? view.WantReply() : view.WantReplyHead(head_bytes);
     if (rewrite) view.Rewrite({"rewritten", "by", name_});
     return Note("request " + std::string(view.args()[0]), request);
   }
@@ -34,6 +34,10 @@ class Probe final : public Plugin {
   void OnDone(const RequestsDone& done) override { Note("done " + std::to_string(done.count)); }
   void OnError(SessionView&, const CommandEntry*, int upstream, std::string_view code) override {
     Note("error " + std::to_string(upstream) + " " + std::string(code));
+  }
+  void OnPush(PushView& push) override {
+    Note("push " + std::string(push.frames()));
+    if (rewrite) push.Replace("by " + name_);
   }
   void OnClose(SessionView&) override { Note("close"); }
   std::string Explain(SessionView&, const ArgList& args, const CommandEntry*, int) override {
@@ -43,6 +47,7 @@ class Probe final : public Plugin {
   Verdict open = Verdict::kContinue;
   Verdict request = Verdict::kContinue;
   bool mark = false;
+  size_t head_bytes = 0;
   bool rewrite = false;
   bool explains = false;
 
@@ -58,7 +63,7 @@ class Probe final : public Plugin {
 };
 
 constexpr HookSet kAll =
-    kHookOpen | kHookRequest | kHookReply | kHookDone | kHookError | kHookClose;
+    kHookOpen | kHookRequest | kHookReply | kHookDone | kHookError | kHookClose | kHookPush;
 
 class ChainTest : public testing::Test {
  protected:
@@ -117,11 +122,11 @@ TEST_F(ChainTest, GoesForwardWithRequestsAndBackWithReplies) {
 
 TEST_F(ChainTest, CallsOnlyHooksThatWereNamed) {
   for (const HookSet hook :
-       {kHookOpen, kHookRequest, kHookReply, kHookDone, kHookError, kHookClose}) {
+       {kHookOpen, kHookRequest, kHookReply, kHookDone, kHookError, kHookClose, kHookPush}) {
     calls_.clear();
     Add("a", hook).mark = true;
     Chain chain = Build();
-    for (HookSet other = 1; other <= kHookClose; other <<= 1) {
+    for (HookSet other = 1; other <= kHookPush; other <<= 1) {
       EXPECT_EQ(chain.has(other), other == hook);
     }
     chain.OnOpen(session_);
@@ -132,6 +137,8 @@ TEST_F(ChainTest, CallsOnlyHooksThatWereNamed) {
     chain.OnReply(reply, 1);
     chain.OnDone({});
     chain.OnError(session_, nullptr, 0, "ERR");
+    PushView push(session_, "+message\r\n");
+    chain.OnPush(push);
     chain.OnClose(session_);
     EXPECT_EQ(calls_.size(), 1u) << testing::PrintToString(calls_);
   }
@@ -150,6 +157,40 @@ TEST_F(ChainTest, GivesRepliesOnlyToThoseThatAsked) {
   ReplyView reply(session_, nullptr, kNothingKept, &bytes);
   chain.OnReply(reply, outcome.reply_marks);
   EXPECT_THAT(calls_, ElementsAre("b reply"));
+}
+
+// Who wants all of a reply gets it, whoever else wants less.
+TEST_F(ChainTest, AsksForAsMuchOfAReplyAsTheyWantTogether) {
+  Probe& a = Add("a");
+  Probe& b = Add("b");
+  Chain chain = Build();
+  const auto head = [&]() {
+    FakeRequest request = Request();
+    return chain.OnRequest(request).reply_head_bytes;
+  };
+  EXPECT_EQ(head(), std::nullopt);
+  a.mark = true;
+  a.head_bytes = 10;
+  EXPECT_EQ(head(), 10u);
+  b.mark = true;
+  b.head_bytes = 20;
+  EXPECT_EQ(head(), 20u);
+  b.head_bytes = 0;
+  EXPECT_EQ(head(), 0u);
+  std::swap(a.head_bytes, b.head_bytes);
+  EXPECT_EQ(head(), 0u);
+}
+
+TEST_F(ChainTest, PushesGoFromTheLastToTheFirst) {
+  Add("a");
+  Add("b").rewrite = true;
+  Add("c");
+  Chain chain = Build();
+  PushView push(session_, "as it came");
+  chain.OnPush(push);
+  EXPECT_TRUE(push.replaced());
+  EXPECT_EQ(push.frames(), "by b");
+  EXPECT_THAT(calls_, ElementsAre("c push as it came", "b push as it came", "a push by b"));
 }
 
 TEST_F(ChainTest, StopsAtTheFirstThatDoesNotContinue) {

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,17 @@ TEST(NamespaceReplyTest, NamesOfOthersAreLeftOut) {
   EXPECT_EQ(Off(Kind::kNames, "$5\r\nother\r\n"), "$-1\r\n");
   EXPECT_EQ(Off(Kind::kScan, "*2\r\n$2\r\n17\r\n*1\r\n$5\r\nother\r\n"),
             "*2\r\n$2\r\n17\r\n*0\r\n");
+}
+
+TEST(NamespaceReplyTest, OneOf) {
+  const std::string names = "*3\r\n$6\r\nacme:z\r\n$5\r\nother\r\n$6\r\nacme:s\r\n";
+  std::set<std::string> seen;
+  for (int i = 0; i < 200; ++i) seen.insert(Off(Kind::kOneOf, names));
+  EXPECT_EQ(seen, (std::set<std::string>{"$1\r\nz\r\n", "$1\r\ns\r\n"}));
+  for (const std::string_view none : {"*0\r\n", "*1\r\n$5\r\nother\r\n"}) {
+    EXPECT_EQ(TakeOff(Kind::kOneOf, kPrefix, none, 2), "$-1\r\n");
+    EXPECT_EQ(TakeOff(Kind::kOneOf, kPrefix, none, 3), "_\r\n");
+  }
 }
 
 TEST(NamespaceReplyTest, CountAndScan) {
