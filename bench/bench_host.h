@@ -34,6 +34,12 @@ class BenchHost final : public Host {
   const RoutingTable& Routing(int) override { return weir::Routing(); }
   std::vector<std::string> KeyOfEachNode(int) override { return {}; }
   void Call(int, std::string_view, std::string, std::function<void(std::string_view)>) override {}
+  std::shared_ptr<const HostClient> ClientOf(SessionView&) override { return nullptr; }
+  std::shared_ptr<HostCall> CallFor(const std::shared_ptr<const HostClient>&, HostRequest,
+                                    std::function<void(std::string_view)>) override {
+    return nullptr;
+  }
+  uint64_t RequestTimeoutMs(int) const override { return 0; }
   void Log(std::string_view, std::string_view) override {}
   size_t TakeSessionSlot() override { return 0; }
   void AddMetrics(std::shared_ptr<MetricsSource> source) override {

@@ -26,6 +26,7 @@ class BenchRequest final : public RequestView {
   void Rewrite(std::vector<std::string>) override {}
   void PutBefore(absl::Span<const uint32_t>, std::string_view) override {}
   void SendScript(std::vector<std::string>, std::string_view, uint64_t) override {}
+  void AnswerInstead(bool, std::function<void(RequestView&)>) override {}
   Hold MakeHold(uint64_t) override { return {nullptr, 0}; }
 };
 

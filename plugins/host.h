@@ -14,11 +14,38 @@ namespace weir {
 
 class MetricsSource;
 class RoutingTable;
+class SessionView;
 
 // A running timer; destroying it stops it. It may be destroyed in its own call.
 class HostTimer {
  public:
   virtual ~HostTimer() = default;
+};
+
+// Whose requests those are that a plugin sends for a client: by its user and in its db, as they are
+// when it is made. It may outlive the client.
+class HostClient {
+ public:
+  virtual ~HostClient() = default;
+};
+
+// A request that was sent by Host::CallFor.
+class HostCall {
+ public:
+  virtual ~HostCall() = default;
+  // Of one that blocks: the node is told CLIENT UNBLOCK, so its reply comes soon, whatever it is.
+  // Nothing happens before it was sent; who must be sure says it again.
+  virtual void Unblock() = 0;
+};
+
+struct HostRequest {
+  int upstream = 0;
+  std::string key;  // for the node that serves it; "": any
+  std::vector<std::string> args;
+  bool blocks = false;     // waits for other clients: on a connection of its own, for any time
+  bool is_script = false;  // takes the way of scripts; one that the node has forgotten is sent anew
+  // No answer in so many times request_timeout_ms is an error. REQUIRES: not 0.
+  uint64_t timeouts = 1;
 };
 
 // One a worker; outlives its plugins. All calls on that worker's thread.
@@ -38,9 +65,19 @@ class Host {
   virtual void Call(int upstream, std::string_view key, std::string request,
                     std::function<void(std::string_view reply)> done) = 0;
 
+  // For CallFor.
+  virtual std::shared_ptr<const HostClient> ClientOf(SessionView& session) = 0;
+  // The same as Call for a client, in RESP3: a node that does not speak it is not sent anything.
+  virtual std::shared_ptr<HostCall> CallFor(const std::shared_ptr<const HostClient>& client,
+                                            HostRequest request,
+                                            std::function<void(std::string_view reply)> done) = 0;
+  // The upstream's request_timeout_ms; 0: none.
+  virtual uint64_t RequestTimeoutMs(int upstream) const = 0;
+
   // What weir knows of an upstream's commands. Valid until this turn of the loop ends.
   virtual const RoutingTable& Routing(int upstream) = 0;
-  // Keys of which each, given to Call, reaches another node, all those together that serve keys now:
+  // Keys of which each, given to Call, reaches another node, all those together that serve keys
+  // now:
   // "" for an upstream of one node; none while nobody is known to serve any.
   virtual std::vector<std::string> KeyOfEachNode(int upstream) = 0;
 

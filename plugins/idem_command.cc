@@ -124,11 +124,29 @@ constexpr Known kKnown[] = {
     {"zunionstore"},
 };
 
-const Known* Find(std::string_view name) {
+// Those that no script can wrap, because they wait for others, or are scripts; in alphabetical
+// order. XREADGROUP is one of them only with BLOCK.
+constexpr Known kClaimed[] = {
+    {"blmove", IdemShape::kNullArray},
+    {"blmpop", IdemShape::kNullArray},
+    {"blpop", IdemShape::kNullArray},
+    {"brpop", IdemShape::kNullArray},
+    {"brpoplpush", IdemShape::kNullArray},
+    {"bzmpop", IdemShape::kKeyAndScores},
+    {"bzpopmax", IdemShape::kNullArray},
+    {"bzpopmin", IdemShape::kNullArray},
+    {"eval"},
+    {"evalsha"},
+    {"fcall"},
+    {"xreadgroup", IdemShape::kMap},
+};
+
+template <size_t n>
+const Known* Find(const Known (&table)[n], std::string_view name) {
   const Known* const found =
-      std::lower_bound(std::begin(kKnown), std::end(kKnown), name,
+      std::lower_bound(std::begin(table), std::end(table), name,
                        [](const Known& known, std::string_view text) { return known.name < text; });
-  return found != std::end(kKnown) && found->name == name ? found : nullptr;
+  return found != std::end(table) && found->name == name ? found : nullptr;
 }
 
 // Some replies depend on whether there is a count.
@@ -162,11 +180,25 @@ IdemPlan RefuseUnknown(const CommandEntry* entry) {
   const CommandSpec& spec = *entry->spec;
   if (spec.flags.Has(CommandFlag::kReadonly)) return {.kind = IdemPlan::Kind::kPass};
   if (entry->effect == PinEffect::kBlock || spec.flags.Has(CommandFlag::kBlocking)) {
-    return Refuse("may block, so no script can run it together with its record");
+    return Refuse("may block, and weir does not know what it answers");
   }
-  if (entry->runs_script) return Refuse("is itself a script, which no other can run");
+  if (entry->runs_script) return Refuse("is a script in a way that weir does not know");
   if (spec.flags.Has(CommandFlag::kNoscript)) return Refuse("cannot be run by a script");
   return Refuse("is none of the commands whose replies weir can keep");
+}
+
+IdemPlan PlanClaim(const Known& claimed, const ArgList& args, const CommandSpec& spec,
+                   bool blocks) {
+  KeyPositions positions;
+  if (!spec.ArityAllows(args.size()) || FindKeys(spec, args, &positions) == KeysFound::kInvalid) {
+    return {.kind = IdemPlan::Kind::kPass};
+  }
+  IdemPlan plan = {.kind = IdemPlan::Kind::kClaim,
+                   .shape = claimed.shape,
+                   .blocks = blocks,
+                   .is_script = !blocks};
+  for (const KeyPosition& position : positions) plan.keys.push_back(position.index);
+  return plan;
 }
 
 std::optional<IdemCommand> Complain(std::string* error, std::string_view text) {
@@ -200,7 +232,11 @@ std::optional<IdemCommand> ParseIdemCommand(const ArgList& args, uint64_t ttl_ms
       return Complain(error, is_ttl ? Concat("expected TTL from 1 to ", ttl_ms_max, " ms")
                                     : std::string("expected WAIT and a number of ms"));
     }
-    if (is_ttl) command.ttl_ms = static_cast<uint64_t>(ms);
+    if (is_ttl) {
+      command.ttl_ms = static_cast<uint64_t>(ms);
+    } else {
+      command.wait_ms = static_cast<uint64_t>(ms);
+    }
   }
   return command;
 }
@@ -210,7 +246,12 @@ IdemPlan PlanIdem(const ArgList& args, const CommandEntry* entry) {
   const CommandSpec& spec = *entry->spec;
   // What weir denies or answers itself, it does so whether it has a token or not.
   if (entry->handling == Handling::kDenied) return {.kind = IdemPlan::Kind::kPass};
-  const Known* const known = Find(spec.name);
+  const bool blocks = entry->effect == PinEffect::kBlock;
+  if (blocks || entry->runs_script) {
+    const Known* const claimed = Find(kClaimed, spec.name);
+    if (claimed != nullptr) return PlanClaim(*claimed, args, spec, blocks);
+  }
+  const Known* const known = Find(kKnown, spec.name);
   if (known == nullptr || entry->handling != Handling::kShared) return RefuseUnknown(entry);
   if (!spec.ArityAllows(args.size())) return {.kind = IdemPlan::Kind::kPass};
   if (args.size() > kArgsMax) return Refuse("has more arguments than a script can hand over");
@@ -237,6 +278,12 @@ const std::vector<const CommandSpec*>& IdemCommandSpecs() {
 std::vector<std::string_view> IdemCommandNames() {
   std::vector<std::string_view> names;
   for (const Known& known : kKnown) names.push_back(known.name);
+  return names;
+}
+
+std::vector<std::string_view> IdemClaimedNames() {
+  std::vector<std::string_view> names;
+  for (const Known& claimed : kClaimed) names.push_back(claimed.name);
   return names;
 }
 

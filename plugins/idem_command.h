@@ -23,8 +23,9 @@ bool IsIdemCommand(std::string_view name);
 
 struct IdemCommand {
   std::string_view token;
-  uint64_t ttl_ms = 0;  // 0: not said
-  uint32_t within = 0;  // where the command begins
+  uint64_t ttl_ms = 0;              // 0: not said
+  std::optional<uint64_t> wait_ms;  // nothing: not said
+  uint32_t within = 0;              // where the command begins
 };
 // Nothing if the arguments are wrong: `*error` is then the reply. The views are into `args`.
 std::optional<IdemCommand> ParseIdemCommand(const ArgList& args, uint64_t ttl_ms_max,
@@ -39,13 +40,16 @@ enum class IdemExact : char { kNone = '-', kGet = 'g', kHget = 'h' };
 struct IdemPlan {
   enum class Kind : uint8_t {
     kRun,     // a script runs it
+    kClaim,   // it runs under a claim (idem_claim.h)
     kPass,    // it changes nothing, or weir or Redis will refuse it: it goes on as it is
     kRefuse,  // it cannot be run exactly once
   };
   Kind kind = Kind::kRefuse;
   IdemShape shape = IdemShape::kPlain;
   IdemExact exact = IdemExact::kNone;
-  std::vector<uint32_t> keys = {};  // kRun: which arguments are keys, at least one
+  std::vector<uint32_t> keys = {};  // which arguments are keys; of kRun at least one
+  bool blocks = false;              // kClaim: it may wait for other clients
+  bool is_script = false;           // kClaim: it may keep the node busy for long
   std::string_view why = {};        // kRefuse: goes on from "'COMMAND' "
 };
 // `entry`: what the routing table says of `args`, perhaps nothing.
@@ -56,6 +60,8 @@ const std::vector<const CommandSpec*>& IdemCommandSpecs();
 
 // The names of the commands that PlanIdem knows how to run, subcommands as "xgroup|create".
 std::vector<std::string_view> IdemCommandNames();
+// Those that it has run under a claim.
+std::vector<std::string_view> IdemClaimedNames();
 
 }  // namespace weir
 

@@ -32,6 +32,10 @@ std::optional<IdemShape> IdemShapeOf(char letter);
 std::optional<std::string> SayRecorded(std::string_view recorded, IdemShape shape,
                                        int protocol_version);
 
+// The same for one that was recorded as it was, in RESP3.
+std::optional<std::string> SayRecordedResp3(std::string_view recorded, IdemShape shape,
+                                            int protocol_version);
+
 }  // namespace weir
 
 #endif  // WEIR_PLUGINS_IDEM_REPLY_H_

@@ -5,7 +5,8 @@
 //             --rule, action shadow--> on, and Redis is asked what would have become of it
 //             --rule, action once--> without its token, if that is stripped
 //                                                        v
-//                    a script that runs it, or finds its record (idem_script.h)
+//                    a script that runs it, or finds its record (idem_script.h); or, if no script
+//                    can, a claim under which it runs (idem_claim.h)
 //   OnReply   the script's answer becomes the command's own (idem_reply.h)
 //
 // The script goes the way of the client's own requests: in its db, by its user, in its order, to
@@ -15,6 +16,7 @@
 #include <utility>
 
 #include "plugins/host.h"
+#include "plugins/idem_claim.h"
 #include "plugins/idem_command.h"
 #include "plugins/idem_script.h"
 #include "plugins/idem_token.h"
@@ -50,7 +52,8 @@ class Idempotency final : public Plugin {
         rules_slot_(host.TakeSessionSlot()),
         asked_slot_(host.TakeSessionSlot()),
         settings_(std::move(settings)),
-        counts_(std::move(counts)) {
+        counts_(std::move(counts)),
+        claims_(&host) {
     std::vector<RuleMatch> matches;
     for (const IdemRuleSettings& rule : settings_.rules) {
       sources_.push_back(ParseIdemTokenSource(rule.token).value());
@@ -120,12 +123,14 @@ class Idempotency final : public Plugin {
     IdemQuestion question;
     question.ttl_ms =
         command->ttl_ms == 0 ? static_cast<uint64_t>(settings_.ttl_ms) : command->ttl_ms;
+    const uint64_t wait_ms = command->wait_ms.value_or(static_cast<uint64_t>(settings_.wait_ms));
     const std::string token(command->token);
     std::vector<std::string> within;
     for (uint32_t i = command->within; i < args.size(); ++i) within.emplace_back(args[i]);
     // It is about the command within from here on, also for the plugins behind.
     request.Rewrite(std::move(within));
-    return Send({kCommandName, request.session().user()}, token, std::move(question), request);
+    return Send({kCommandName, request.session().user()}, token, std::move(question),
+                {wait_ms, settings_.on_unknown}, request);
   }
 
   // ---- rules
@@ -155,7 +160,8 @@ class Idempotency final : public Plugin {
     question.ttl_ms = static_cast<uint64_t>(rule.ttl_ms);
     question.record_errors = rule.record_errors;
     question.rule = index;
-    return Send({rule.name, request.session().user()}, token, std::move(question), request);
+    return Send({rule.name, request.session().user()}, token, std::move(question),
+                {static_cast<uint64_t>(rule.wait_ms), rule.on_unknown}, request);
   }
 
   // What changes nothing, or is weir's own to answer, needs no token.
@@ -166,9 +172,15 @@ class Idempotency final : public Plugin {
 
   // ---- both
 
-  // The request as it is now goes as a script, if it can.
+  // What only matters under a claim.
+  struct ClaimWishes {
+    uint64_t wait_ms;
+    OnUnknown on_unknown;
+  };
+
+  // The request as it is now goes as a script, or else under a claim, if it can.
   Verdict Send(const IdemScope& scope, std::string_view token, IdemQuestion question,
-               RequestView& request) {
+               const ClaimWishes& wishes, RequestView& request) {
     const std::string whose = NameOfRule(question.rule);
     const ArgList& args = request.args();
     const IdemPlan plan = PlanIdem(args, request.entry());
@@ -186,11 +198,44 @@ class Idempotency final : public Plugin {
                     ErrorLine(Concat("-ERR weir: ", whose, " is not possible inside MULTI")),
                     request);
     }
-    question.record = IdemRecordKey(scope, token, args[plan.keys[0]]);
+    // What has no keys can run anywhere, so its record may lie anywhere.
+    question.record = IdemRecordKey(scope, token, plan.keys.empty() ? token : args[plan.keys[0]]);
+    if (plan.kind == IdemPlan::Kind::kClaim) return RunClaimed(question, plan, wishes, request);
     question.reply_bytes_max = static_cast<uint64_t>(settings_.reply_bytes_max);
     request.SendScript(IdemScriptArgs(question, plan, args), IdemScriptText(), question.ttl_ms);
     request.WantReply();
     request.session().word(asked_slot_) = question.rule;
+    return Verdict::kContinue;
+  }
+
+  Verdict RunClaimed(const IdemQuestion& question, const IdemPlan& plan, const ClaimWishes& wishes,
+                     RequestView& request) {
+    if (claims_.running() >= static_cast<size_t>(settings_.claims_max)) {
+      return Refuse(question.rule,
+                    ErrorLine(Concat("-ERR weir: claims_max = ", settings_.claims_max,
+                                     " commands under a claim are on their way in this worker")),
+                    request);
+    }
+    const ArgList& args = request.args();
+    ClaimTask task;
+    task.question = {.record = question.record,
+                     .fingerprint = IdemFingerprint(args),
+                     .owner = "",
+                     .ttl_ms = question.ttl_ms,
+                     .claim_ms = static_cast<uint64_t>(settings_.claim_ms),
+                     .run_again = wishes.on_unknown == OnUnknown::kRunAgain};
+    task.wait_ms = wishes.wait_ms;
+    task.reply_bytes_max = static_cast<uint64_t>(settings_.reply_bytes_max);
+    task.record_errors = question.record_errors;
+    task.blocks = plan.blocks;
+    task.is_script = plan.is_script;
+    task.shape = plan.shape;
+    if (!plan.keys.empty()) task.key = args[plan.keys[0]];
+    for (uint32_t i = 0; i < args.size(); ++i) task.args.emplace_back(args[i]);
+    auto shared = std::make_shared<ClaimTask>(std::move(task));
+    request.AnswerInstead(plan.blocks, [this, rule = question.rule, shared](RequestView& view) {
+      claims_.Run(std::move(*shared), &counts_->rule(rule), view);
+    });
     return Verdict::kContinue;
   }
 
@@ -264,7 +309,10 @@ class Idempotency final : public Plugin {
     const IdemRuleSettings& rule = settings_.rules[index];
     const ArgList& args = request.args();
     const IdemPlan plan = PlanIdem(args, request.entry());
-    if (plan.kind != IdemPlan::Kind::kRun || !request.is_whole()) return;
+    const bool counts =
+        plan.kind == IdemPlan::Kind::kRun || (plan.kind == IdemPlan::Kind::kClaim &&
+                                              (!plan.keys.empty() || match.key != RuleSet::kNoKey));
+    if (!counts || !request.is_whole()) return;
     const std::string fingerprint = IdemFingerprint(args);
     const std::string owner =
         Concat("shadow:", request.session().db(), ":", request.session().user());
@@ -307,6 +355,7 @@ class Idempotency final : public Plugin {
     const IdemPlan plan = PlanIdem(rule.strip ? ArgList(absl::MakeConstSpan(views)) : args, entry);
     if (plan.kind == IdemPlan::Kind::kRefuse)
       return Concat(text, "; refused, because it ", plan.why);
+    if (plan.kind == IdemPlan::Kind::kClaim) return text + "; runs under a claim";
     return text;
   }
 
@@ -317,6 +366,7 @@ class Idempotency final : public Plugin {
   const size_t asked_slot_;
   const IdempotencySettings settings_;
   const std::shared_ptr<IdempotencyCounts> counts_;
+  IdemClaims claims_;
   std::vector<IdemTokenSource> sources_;  // by rule
   RuleSet matcher_;
   RuleSet::Rules needs_key_ = 0;

@@ -9,6 +9,7 @@ namespace weir {
 namespace {
 
 constexpr int64_t kTtlMsMax = int64_t{366} * 86'400'000;
+constexpr int64_t kWaitMsMax = 3'600'000;
 constexpr int64_t kReplyBytesMax = 8 << 20;  // what a script and a collected reply bear easily
 constexpr std::string_view kTitle = "[[plugin.idempotency.rule]]";
 
@@ -28,6 +29,19 @@ constexpr ConfigKey kKeys[] = {
     {"reply_bytes_max", FieldOf<&IdempotencySettings::reply_bytes_max>(),
      "Longer replies are not kept in the record: a repeat does not run either, but is told so.", 64,
      kReplyBytesMax},
+    {"wait_ms", FieldOf<&IdempotencySettings::wait_ms>(),
+     "How long a repeat of WEIR.IDEM that names no WAIT waits for the first to end, of a command "
+     "under a claim.",
+     0, kWaitMsMax},
+    {"on_unknown", FieldOf<&IdempotencySettings::on_unknown>(),
+     "What becomes of WEIR.IDEM's command under a claim whose owner died: -IDEMUNKNOWN, or it is "
+     "run again.",
+     0, 0, "error|run_again"},
+    {"claim_ms", FieldOf<&IdempotencySettings::claim_ms>(),
+     "How long after it was last heard of the owner of a claim is taken for dead.", 100, 600'000},
+    {"claims_max", FieldOf<&IdempotencySettings::claims_max>(),
+     "How many commands under a claim a worker may have on their way; more are refused.", 1,
+     1'000'000},
 };
 
 constexpr ConfigKey kOwnRuleKeys[] = {
@@ -46,6 +60,11 @@ constexpr ConfigKey kOwnRuleKeys[] = {
      "How long a token is remembered, by Redis' clock.", 1, kTtlMsMax},
     {"record_errors", FieldOf<&IdemRuleSettings::record_errors>(),
      "Whether a repeat gets the first error, too, instead of being run."},
+    {"wait_ms", FieldOf<&IdemRuleSettings::wait_ms>(),
+     "How long a repeat waits for the first to end, of a command under a claim.", 0, kWaitMsMax},
+    {"on_unknown", FieldOf<&IdemRuleSettings::on_unknown>(),
+     "What becomes of a command under a claim whose owner died: -IDEMUNKNOWN, or it is run again.",
+     0, 0, "error|run_again"},
 };
 const IdemRuleSettings kRuleDefaults;
 

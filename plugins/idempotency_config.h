@@ -13,6 +13,7 @@
 namespace weir {
 
 enum class IdemAction : uint8_t { kOnce, kShadow };
+enum class OnUnknown : uint8_t { kError, kRunAgain };
 
 // One [[plugin.idempotency.rule]].
 struct IdemRuleSettings : RuleMatch {
@@ -22,12 +23,18 @@ struct IdemRuleSettings : RuleMatch {
   IdemAction action = IdemAction::kOnce;
   int64_t ttl_ms = 86'400'000;
   bool record_errors = false;
+  int64_t wait_ms = 10'000;
+  OnUnknown on_unknown = OnUnknown::kError;
 };
 
 struct IdempotencySettings {
   int64_t ttl_ms = 86'400'000;
   int64_t ttl_ms_max = 604'800'000;
   int64_t reply_bytes_max = 65536;
+  int64_t wait_ms = 10'000;
+  OnUnknown on_unknown = OnUnknown::kError;
+  int64_t claim_ms = 10'000;
+  int64_t claims_max = 10'000;
   std::vector<IdemRuleSettings> rules;  // no key of its own
 };
 

@@ -9,10 +9,21 @@ constexpr Metric kRequests = {"weir_idempotency_requests_total", MetricType::kCo
                               "Requests that a rule of idempotency or WEIR.IDEM was for, by what "
                               "became of them."};
 
-constexpr std::array<std::string_view, kIdemOutcomes> kOutcomeNames = {
-    "ran",           "replayed",      "failed",     "mismatched",      "unanswered",
-    "refused",       "without_token", "shadow_ran", "shadow_replayed", "shadow_mismatched",
-    "shadow_unknown"};
+constexpr std::array<std::string_view, kIdemOutcomes> kOutcomeNames = {"ran",
+                                                                       "replayed",
+                                                                       "failed",
+                                                                       "mismatched",
+                                                                       "unanswered",
+                                                                       "refused",
+                                                                       "without_token",
+                                                                       "shadow_ran",
+                                                                       "shadow_replayed",
+                                                                       "shadow_mismatched",
+                                                                       "shadow_unknown",
+                                                                       "timed_out",
+                                                                       "unknown",
+                                                                       "taken_over",
+                                                                       "unrecorded"};
 
 }  // namespace
 

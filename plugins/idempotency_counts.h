@@ -28,8 +28,12 @@ enum class IdemOutcome : uint8_t {
   kShadowReplayed,  // … would have been answered from the record
   kShadowMismatched,
   kShadowUnknown,  // … Redis did not say
+  kTimedOut,       // of those under a claim: the first had not ended, or its node not answered
+  kUnknown,        // nobody knows what has become of the first, or of this
+  kTakenOver,      // ran, but another had taken its claim by then
+  kUnrecorded,     // ran and was answered, but the reply could not be recorded
 };
-inline constexpr size_t kIdemOutcomes = 11;
+inline constexpr size_t kIdemOutcomes = 15;
 
 struct IdemRuleCounts {
   explicit IdemRuleCounts(std::string rule) : name(std::move(rule)) {}

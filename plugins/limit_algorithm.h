@@ -31,7 +31,8 @@
 
 namespace weir {
 
-// In the order of kLimitAlgorithms. kSlidingLog keeps every arrival, so it exists in Redis only.
+// In the order of kLimitAlgorithms. kSlidingLog keeps every arrival, which no word can: see
+// limit_log.h.
 enum class LimitAlgorithm : uint8_t {
   kGcra,
   kTokenBucket,

@@ -25,12 +25,17 @@ CompiledLimit::CompiledLimit(const LimitSettings& limit, bool local)
     : settings(limit),
       shape(limit.Shape()),
       identity(limit.Identity()),
-      table(local ? std::make_unique<LimitTable>(LimitMath(shape),
-                                                 static_cast<size_t>(limit.keys_max))
-                  : nullptr) {}
+      table(
+          local && shape.algorithm != LimitAlgorithm::kSlidingLog
+              ? std::make_unique<LimitTable>(LimitMath(shape), static_cast<size_t>(limit.keys_max))
+              : nullptr),
+      log(local && shape.algorithm == LimitAlgorithm::kSlidingLog
+              ? std::make_unique<LimitLog>(shape, static_cast<size_t>(limit.keys_max))
+              : nullptr) {}
 
 CompiledRule::CompiledRule(LimitRuleSettings rule) : settings(std::move(rule)) {
   for (const std::string& cost : settings.costs) costs.push_back(ParseLimitCost(cost));
+  limits.reserve(settings.limits.size());
   for (const LimitSettings& limit : settings.limits) {
     const CompiledLimit& made = limits.emplace_back(limit, settings.scope == LimitScope::kLocal);
     by_key = by_key || std::any_of(made.identity.begin(), made.identity.end(),
@@ -58,6 +63,7 @@ uint64_t CompiledRule::CostOf(const CompiledLimit& limit, RequestView& request) 
 
 LimitRules::LimitRules(std::vector<LimitRuleSettings> rules, uint64_t now_ns)
     : start_ns_(now_ns), seed_(RandomSeed()) {
+  rules_.reserve(rules.size());
   for (LimitRuleSettings& rule : rules) rules_.emplace_back(std::move(rule));
 }
 
@@ -76,16 +82,20 @@ LocalDecision DecideLocally(const CompiledRule& rule, uint64_t time, LimitCharge
     // Mostly it shows here that one has no room, and nothing has to be given back.
     for (size_t i = 0; i < limits; ++i) {
       const LimitCharge& charge = (*charges)[i];
-      const LimitTake take =
-          rule.limits[i].table->Peek(charge.hash, time, charge.cost, wait_max_ns);
+      const CompiledLimit& limit = rule.limits[i];
+      const LimitTake take = limit.log != nullptr
+                                 ? limit.log->Peek(charge.hash, time, charge.cost)
+                                 : limit.table->Peek(charge.hash, time, charge.cost, wait_max_ns);
       if (!take.allowed) refuse(i, take.wait_ns);
     }
     if (!decision.allowed) return decision;
   }
   for (size_t i = 0; i < limits; ++i) {
     LimitCharge& charge = (*charges)[i];
+    const CompiledLimit& limit = rule.limits[i];
     const LimitTable::Result result =
-        rule.limits[i].table->Take(charge.hash, time, charge.cost, wait_max_ns);
+        limit.log != nullptr ? limit.log->Take(charge.hash, time, charge.cost)
+                             : limit.table->Take(charge.hash, time, charge.cost, wait_max_ns);
     decision.evicted += result.evicted;
     decision.untracked += result.untracked;
     charge.taken = result.take.allowed && !result.untracked;
@@ -105,7 +115,9 @@ void RefundLocally(const CompiledRule& rule, uint64_t time, LimitCharges* charge
     LimitCharge& charge = (*charges)[i];
     if (!std::exchange(charge.taken, false)) continue;
     const CompiledLimit& limit = rule.limits[i];
-    if (limit.shape.algorithm == LimitAlgorithm::kConcurrency) {
+    if (limit.log != nullptr) {
+      limit.log->Refund(charge.hash, charge.slot, charge.cost);
+    } else if (limit.shape.algorithm == LimitAlgorithm::kConcurrency) {
       limit.table->Release(charge.slot);
     } else {
       limit.table->Refund(charge.hash, time, charge.cost);

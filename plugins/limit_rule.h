@@ -4,13 +4,13 @@
 
 #include <array>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "plugins/limit_identity.h"
+#include "plugins/limit_log.h"
 #include "plugins/limit_table.h"
 #include "plugins/rate_limit_config.h"
 
@@ -21,10 +21,18 @@ class RequestView;
 struct CompiledLimit {
   explicit CompiledLimit(const LimitSettings& settings, bool local);
 
-  const LimitSettings settings;
-  const LimitShape shape;
-  const std::vector<IdentityPart> identity;
-  const std::unique_ptr<LimitTable> table;  // null: scope shared
+  LimitSettings settings;
+  LimitShape shape;
+  std::vector<IdentityPart> identity;
+  // Of scope local one of both, of scope shared neither.
+  std::unique_ptr<LimitTable> table;
+  std::unique_ptr<LimitLog> log;  // of a sliding_log
+
+  bool local() const { return table != nullptr || log != nullptr; }
+  // REQUIRES: local().
+  LimitLook Look(uint64_t hash, uint64_t time) const {
+    return log != nullptr ? log->Look(hash, time) : table->Look(hash, time);
+  }
 };
 
 struct CompiledRule {
@@ -33,8 +41,8 @@ struct CompiledRule {
   // What the request costs this limit.
   uint64_t CostOf(const CompiledLimit& limit, RequestView& request) const;
 
-  const LimitRuleSettings settings;
-  std::deque<CompiledLimit> limits;
+  LimitRuleSettings settings;
+  std::vector<CompiledLimit> limits;  // not changed any more
   std::vector<std::pair<std::string, uint64_t>> costs;
   bool by_key = false;  // for requests with a key only
 };
@@ -51,7 +59,7 @@ class LimitRules {
   uint64_t seed() const { return seed_; }
 
  private:
-  std::deque<CompiledRule> rules_;
+  std::vector<CompiledRule> rules_;  // not changed any more: others point into it
   const uint64_t start_ns_;
   const uint64_t seed_;
 };
@@ -61,7 +69,7 @@ struct LimitCharge {
   uint64_t hash = 0;
   uint64_t cost = 1;
   bool taken = false;
-  size_t slot = 0;  // in its table, once taken
+  size_t slot = 0;  // in its table, once taken; in a log, under which time
 };
 using LimitCharges = std::array<LimitCharge, kLimitsOfRuleMax>;
 

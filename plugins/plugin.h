@@ -17,6 +17,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -132,6 +133,12 @@ class RequestView {
   // REQUIRES: is_whole(), and the client is in no transaction.
   virtual void SendScript(std::vector<std::string> args, std::string_view text,
                           uint64_t known_for_ms) = 0;
+  // When all plugins have let the request pass, and all that its client sent before is answered,
+  // `call` gets it instead of a node: it is to hold it, and to answer that. Not if weir itself
+  // would refuse the request then, or answer it. `blocks`: it may take for ever, so that it ends
+  // with its client: the hold is dropped when that leaves. REQUIRES: is_whole(), and the client is
+  // in no transaction.
+  virtual void AnswerInstead(bool blocks, std::function<void(RequestView&)> call) = 0;
   // The plugin that says this gets OnReply with this request's whole reply. From OnRequest only.
   void WantReply() {
     reply_marks_ |= asking_;

@@ -194,7 +194,7 @@ class RateLimit final : public Plugin {
     if (decision.untracked != 0) counts.keys_untracked.Add(decision.untracked);
     if (!decision.allowed) [[unlikely]] {
       const CompiledLimit& limit = rule.limits[decision.which];
-      const LimitLook look = limit.table->Look(charges[decision.which].hash, time);
+      const LimitLook look = limit.Look(charges[decision.which].hash, time);
       return Reject(rule, counts, limit.shape, look.remaining, decision.wait_ns, request);
     }
     if (decision.wait_ns != 0) [[unlikely]] {
@@ -439,9 +439,9 @@ class RateLimit final : public Plugin {
       }
       std::vector<std::string_view> by(limit.settings.by.begin(), limit.settings.by.end());
       text += Concat(" by ", by.empty() ? std::string("constant") : Join(by, " and "));
-      if (limit.table == nullptr) continue;
+      if (!limit.local()) continue;
       const uint64_t hash = IdentityHash(limit.identity, source, rules_->seed());
-      const LimitLook look = limit.table->Look(hash, rules_->Time(host_.NowNs()));
+      const LimitLook look = limit.Look(hash, rules_->Time(host_.NowNs()));
       text += Concat(", ", look.remaining, " remaining");
     }
     return text;

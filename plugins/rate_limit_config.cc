@@ -2,6 +2,7 @@
 
 #include <map>
 
+#include "plugins/limit_log.h"
 #include "plugins/nearest_name.h"
 #include "plugins/text.h"
 #include "resp/wire_text.h"
@@ -47,8 +48,8 @@ constexpr ConfigKey kLimitKeys[] = {
      "What a request costs: 1, its bytes, or what the rule's `costs` say.", 0, 0,
      "request|bytes|command"},
     {"keys_max", FieldOf<&LimitSettings::keys_max>(),
-     "Of scope local: how many are counted apart at the same time, in at most 48 bytes each; "
-     "beyond, who has used least is forgotten.",
+     "Of scope local: how many are counted apart at the same time, in at most 48 bytes each (of "
+     "sliding_log: 8 for each point, and 100); beyond, who has used least is forgotten.",
      64, 1 << 28},
 };
 const LimitSettings kLimitDefaults;
@@ -113,14 +114,15 @@ void CheckLimit(const LimitRuleSettings& rule, const LimitSettings& limit,
   const bool shared = rule.scope == LimitScope::kShared;
   const bool concurrency = limit.algorithm == LimitAlgorithm::kConcurrency;
   if (limit.algorithm == LimitAlgorithm::kSlidingLog) {
-    if (!shared) {
-      complaints.Add("algorithm",
-                     "algorithm: sliding_log keeps a time for each point, so it needs scope = "
-                     "\"shared\"; sliding_window does without");
-    }
-    if (limit.points > 10000) {
-      complaints.Add("points",
-                     Concat("points: a sliding_log keeps at most 10000, found ", limit.points));
+    const auto points = static_cast<uint64_t>(limit.points);
+    if (points > LimitLog::kPointsMax) {
+      complaints.Add("points", Concat("points: a sliding_log keeps at most ", LimitLog::kPointsMax,
+                                      ", found ", points));
+    } else if (!shared && points * static_cast<uint64_t>(limit.keys_max) > LimitLog::kTimesMax) {
+      complaints.Add("keys_max",
+                     Concat("keys_max: a local sliding_log keeps at most ", LimitLog::kTimesMax,
+                            " times, 8 bytes each, so for ", points, " points expected at most ",
+                            LimitLog::kTimesMax / points, " keys, found ", limit.keys_max));
     }
   }
   if (concurrency && shared) {

@@ -65,7 +65,7 @@ class RuleSet {
   Rules ForCommand(const CommandEntry* entry, const ArgList& args, int upstream) {
     if (entry != nullptr) [[likely]] {
       const Known& known = KnownCommand(entry, upstream);
-      if (known.entry == entry && known.name == NameOf(entry)) [[likely]]
+      if (known.entry == entry && SameName(known.name, NameOf(entry))) [[likely]]
         return known.rules;
     }
     return LookUp(entry, args, upstream);
@@ -99,6 +99,14 @@ class RuleSet {
   static constexpr size_t kKnownMax = 1024;  // a power of two
 
   static std::string_view NameOf(const CommandEntry* entry);
+  // Names are short: a call of memcmp takes longer than its work.
+  static bool SameName(std::string_view a, std::string_view b) {
+    if (a.size() != b.size()) return false;
+    for (size_t i = 0; i < a.size(); ++i) {
+      if (a[i] != b[i]) return false;
+    }
+    return true;
+  }
   Known& KnownCommand(const CommandEntry* entry, int upstream) {
     const auto address = reinterpret_cast<uintptr_t>(entry);
     const size_t hash = (address >> 4) * 0x9e3779b97f4a7c15u >> 32;

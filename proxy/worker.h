@@ -168,6 +168,11 @@ class Worker final : public Host, public Hold::Target {
   std::vector<std::string> KeyOfEachNode(int upstream) override;
   void Call(int upstream, std::string_view key, std::string request,
             std::function<void(std::string_view reply)> done) override;
+  std::shared_ptr<const HostClient> ClientOf(SessionView& session) override;
+  std::shared_ptr<HostCall> CallFor(const std::shared_ptr<const HostClient>& client,
+                                    HostRequest request,
+                                    std::function<void(std::string_view reply)> done) override;
+  uint64_t RequestTimeoutMs(int upstream) const override;
   void Log(std::string_view event, std::string_view detail) override;
   size_t TakeSessionSlot() override { return session_words_++; }
   void AddMetrics(std::shared_ptr<MetricsSource> source) override;

@@ -10,11 +10,14 @@
 #include "proxy/backend/call.h"
 #include "proxy/client/dispatcher.h"
 #include "proxy/client/lanes.h"
+#include "proxy/client/script_cache.h"
 #include "proxy/client/session.h"
 #include "proxy/log.h"
 #include "proxy/server.h"
 #include "proxy/upstream_report.h"
 #include "proxy/worker.h"
+#include "resp/reply_writer.h"
+#include "resp/wire_text.h"
 #include "routing/plan.h"
 #include "routing/slot_tag.h"
 
@@ -51,6 +54,43 @@ class LoopTimer final : public HostTimer {
   };
   Handle* const timer_;
 };
+
+// By whom, in which db, and in which version requests for a client are sent.
+struct ActingClient final : HostClient {
+  explicit ActingClient(LinkKey of) : key(std::move(of)) { key.protocol_version = 3; }
+  LinkKey key;
+};
+
+// A request on its way for a client.
+class ActingCall final : public HostCall {
+ public:
+  ActingCall(LoopContext* context, Upstream* upstream, bool blocks)
+      : context_(context),
+        upstream_(upstream),
+        own_(blocks ? std::make_shared<CallLink>() : nullptr) {}
+
+  const std::shared_ptr<CallLink>& own() const { return own_; }
+
+  void Unblock() override {
+    const Link* const link = own_ == nullptr ? nullptr : own_->link;
+    if (link == nullptr || link->client_id() == 0) return;
+    std::string request;
+    AppendRequest(&request, {"CLIENT", "UNBLOCK", std::to_string(link->client_id())});
+    LinkGroup* group = upstream_->Hold(link->key());
+    CallUpstream(context_, upstream_, group, std::move(request), /*retryable=*/false,
+                 [](std::string_view) {});
+    group->Release();
+  }
+
+ private:
+  LoopContext* const context_;
+  Upstream* const upstream_;
+  const std::shared_ptr<CallLink> own_;  // null: it goes on a shared one
+};
+
+bool IsEval(std::string_view name) {
+  return EqualsIgnoreCase(name, "eval") || EqualsIgnoreCase(name, "evalsha");
+}
 
 std::string_view StateName(Link::State state) {
   switch (state) {
@@ -97,6 +137,53 @@ std::unique_ptr<HostTimer> Worker::After(uint64_t delay_ms, std::function<void()
 void Worker::Call(int upstream, std::string_view key, std::string request,
                   std::function<void(std::string_view reply)> done) {
   calls_.Start(&UpstreamByIndex(upstream), key, std::move(request), std::move(done));
+}
+
+std::shared_ptr<const HostClient> Worker::ClientOf(SessionView& session) {
+  return std::make_shared<ActingClient>(static_cast<Session&>(session).group()->key());
+}
+
+uint64_t Worker::RequestTimeoutMs(int upstream) const {
+  return static_cast<uint64_t>(config_.upstreams[static_cast<size_t>(upstream)].request_timeout_ms);
+}
+
+std::shared_ptr<HostCall> Worker::CallFor(const std::shared_ptr<const HostClient>& client,
+                                          HostRequest request,
+                                          std::function<void(std::string_view reply)> done) {
+  Upstream* const upstream = &UpstreamByIndex(request.upstream);
+  auto call = std::make_shared<ActingCall>(&context(), upstream, request.blocks);
+  const RoutedCalls::Options options = {.as = static_cast<const ActingClient&>(*client).key,
+                                        .for_script = request.is_script,
+                                        .timeouts = request.blocks ? 0 : request.timeouts,
+                                        .own = call->own()};
+  const std::vector<std::string_view> args(request.args.begin(), request.args.end());
+  std::string wire;
+  AppendRequest(&wire, args);
+  if (!request.is_script || args.size() < 3 || !IsEval(args[0])) {
+    calls_.Start(upstream, request.key, std::move(wire), std::move(done), options);
+    return call;
+  }
+  ScriptCache* const scripts = &ScriptsOf(static_cast<UpstreamIndex>(request.upstream));
+  const bool by_hash = EqualsIgnoreCase(args[0], "evalsha");
+  if (!by_hash) scripts->Remember(args[1]);
+  std::string key = request.key;
+  calls_.Start(
+      upstream, key, std::move(wire),
+      [this, upstream, scripts, by_hash, options, request = std::move(request),
+       done = std::move(done)](std::string_view reply) mutable {
+        const auto text =
+            by_hash && reply.starts_with("-NOSCRIPT ") ? scripts->Find(request.args[1]) : nullptr;
+        if (text == nullptr) return done(reply);
+        request.args[0] = "EVAL";
+        request.args[1] = *text;
+        const std::vector<std::string_view> again(request.args.begin(), request.args.end());
+        std::string second;
+        AppendRequest(&second, again);
+        context().stats.scripts_sent_again.Add();
+        calls_.Start(upstream, request.key, std::move(second), std::move(done), options);
+      },
+      options);
+  return call;
 }
 
 const RoutingTable& Worker::Routing(int upstream) {

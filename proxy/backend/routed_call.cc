@@ -22,16 +22,23 @@ RedirectLimits LimitsOf(const UpstreamConfig& config) {
 
 }  // namespace
 
-void RoutedCalls::Start(Upstream* upstream, std::string_view key, std::string request, Done done) {
+void RoutedCalls::Start(Upstream* upstream, std::string_view key, std::string request, Done done,
+                        Options options) {
   Send(std::make_shared<Call>(Call{.upstream = upstream,
                                    .key = std::string(key),
                                    .request = std::move(request),
-                                   .done = std::move(done)}));
+                                   .done = std::move(done),
+                                   .options = std::move(options)}));
 }
 
 void RoutedCalls::Send(const CallPtr& call) {
   Upstream& upstream = *call->upstream;
   LinkKey at = upstream.BaseKey();
+  if (call->options.as.has_value()) {
+    const NodeIndex any = at.node;
+    at = *call->options.as;
+    at.node = any;
+  }
   if (call->node != kNoNode) {
     at.node = call->node;
   } else if (upstream.is_cluster() && !call->key.empty()) {
@@ -43,9 +50,12 @@ void RoutedCalls::Send(const CallPtr& call) {
   }
   call->node = at.node;
   LinkGroup* group = upstream.Hold(at);
-  CallUpstream(
-      context_, &upstream, group, call->request, /*retryable=*/false,
-      [this, call](std::string_view reply) { OnReply(call, reply); }, call->asking);
+  CallUpstream(context_, &upstream, group, call->request,
+               CallOptions{.asking = call->asking,
+                           .for_script = call->options.for_script,
+                           .timeouts = call->options.timeouts,
+                           .own = call->options.own},
+               [this, call](std::string_view reply) { OnReply(call, reply); });
   group->Release();
 }
 

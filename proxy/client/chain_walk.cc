@@ -44,6 +44,11 @@ class WalkView final : public RequestView {
     walk_->script = ScriptCall{.args = std::move(args), .text = text, .known_for_ms = known_for_ms};
   }
 
+  void AnswerInstead(bool blocks, std::function<void(RequestView&)> call) override {
+    walk_->instead = std::move(call);
+    walk_->blocks = blocks;
+  }
+
   void Rewrite(std::vector<std::string> args) override {
     const std::vector<std::string_view> views(args.begin(), args.end());
     if (!whole_) return;
@@ -75,7 +80,7 @@ class WalkView final : public RequestView {
 
  private:
   void Replace(MadeRequest made) {
-    walk_->changed_again = walk_->script.has_value();
+    walk_->changed_again = walk_->script.has_value() || walk_->instead != nullptr;
     walk_->rewrite = std::move(made);
     now_ = walk_->rewrite->parsed();
     args_ = ArgList(now_);
@@ -133,10 +138,21 @@ bool Dispatcher::WalkChain(const Input& input) {
       return false;
     }
   }
+  if (on_its_way->instead != nullptr && !on_its_way->answer.has_value()) [[unlikely]] {
+    if (kept_walk == nullptr) kept_walk = std::make_unique<ChainWalk>(std::move(here));
+    if (const std::optional<bool> done = AnswerInstead(kept_walk.get(), input)) return *done;
+    on_its_way = kept_walk.get();
+  }
   ChainWalk through = std::move(*on_its_way);
   kept_walk.reset();
   ChainWalk* const walk = &through;
   if (walk->answer.has_value()) {
+    if (walk->passed && walk->reply_marks != 0) {
+      // It is what a node would have said.
+      const ParsedRequest now = walk->rewrite.has_value() ? walk->rewrite->parsed() : input.parsed;
+      ReplyView view(session_, known.routing->Resolve(ArgList(now)), walk->kept, &*walk->answer);
+      worker_.chain().OnReply(view, std::exchange(walk->reply_marks, 0));
+    }
     if (AnswerForPlugin(known.routing->Resolve(input.parsed), *walk->answer, input)) return true;
     kept_walk = std::make_unique<ChainWalk>(std::move(through));
     return false;
@@ -160,6 +176,43 @@ bool Dispatcher::WalkChain(const Input& input) {
     return true;
   }
   kept_walk = std::make_unique<ChainWalk>(std::move(through));
+  return false;
+}
+
+// A plugin answers the request in place of a node. Nothing: it has, or it is not asked, because
+// weir itself refuses the request or answers it. REQUIRES: the walk is the session's.
+std::optional<bool> Dispatcher::AnswerInstead(ChainWalk* walk, const Input& input) {
+  if (walk->changed_again) {
+    session_.extras().walk.reset();
+    return Refuse(nullptr, "-ERR weir: two plugins change this request in ways that cannot be one",
+                  input);
+  }
+  const ParsedRequest now = walk->rewrite.has_value() ? walk->rewrite->parsed() : input.parsed;
+  if (walk->rewrite.has_value() && session_.lanes_ != nullptr && !session_.lanes_->named) {
+    ChooseLane(now, /*large=*/false);
+  }
+  Upstream& upstream = worker_.UpstreamAt(session_.upstream_);
+  const UpstreamSnapshot& known = upstream.snapshot();
+  const Plan plan = MakePlan(*known.routing, *known.topology, now);
+  const Lanes* const lanes = session_.lanes_.get();
+  const bool refused = plan.kind == PlanKind::kReject ||
+                       (lanes != nullptr && (!lanes->refusal.empty() || lanes->choice.crosses())) ||
+                       (session_.subscribed() && session_.protocol_version() == 2);
+  const bool to_one = plan.kind == PlanKind::kSingle || plan.kind == PlanKind::kPinned;
+  if (refused || !to_one || session_.in_transaction()) {
+    walk->instead = nullptr;
+    if (!refused) walk->answer = "-ERR weir: a plugin cannot answer this request here\r\n";
+    return std::nullopt;
+  }
+  // What is sent for it may take another connection.
+  if (WaitForAnswers()) return false;
+  WalkView view(worker_, session_, now, plan.entry, upstream.index(), input.parsed.wire.size(),
+                /*whole=*/true, walk, &session_.extras().walk);
+  const auto call = std::exchange(walk->instead, nullptr);
+  walk->passed = true;
+  call(view);
+  if (walk->ticket == 0) return std::nullopt;
+  session_.SetPause(Pause::kHold);
   return false;
 }
 

@@ -42,13 +42,16 @@ struct ChainWalk {
   PluginSet reply_marks = 0;
   size_t reply_head_bytes = 0;  // what the plugins want of the reply; 0: all
   std::vector<std::unique_ptr<RequestView::Kept>> kept;
-  std::optional<std::string> answer;    // what a plugin answered
-  std::optional<MadeRequest> rewrite;   // what plugins made of it
-  std::optional<ScriptCall> script;     // what a plugin sends in its place
-  bool changed_again = false;           // rewritten after that, which cannot be
-  std::unique_ptr<HostTimer> deadline;  // of a hold
-  uint64_t ticket = 0;                  // of a hold; 0: not held
-  uint64_t held_ns = 0;                 // since when it was first held; 0: never
+  std::optional<std::string> answer;          // what a plugin answered
+  std::optional<MadeRequest> rewrite;         // what plugins made of it
+  std::optional<ScriptCall> script;           // what a plugin sends in its place
+  std::function<void(RequestView&)> instead;  // what a plugin does in place of a node
+  bool blocks = false;                        // that may take for ever
+  bool passed = false;                        // that was begun, and its answer is a reply
+  bool changed_again = false;                 // rewritten after that, which cannot be
+  std::unique_ptr<HostTimer> deadline;        // of a hold
+  uint64_t ticket = 0;                        // of a hold; 0: not held
+  uint64_t held_ns = 0;                       // since when it was first held; 0: never
 };
 
 class Dispatcher {
@@ -130,6 +133,7 @@ class Dispatcher {
   bool WalkChain(const Input& input);
   void BackdateHeld(const ChainWalk& walk, const Request* last_before);
   bool PerformReplaced(ChainWalk* walk, const Input& input);
+  std::optional<bool> AnswerInstead(ChainWalk* walk, const Input& input);
   // stand_in.cc
   void StandIn(const CommandEntry* shown, const ScriptCall& script, const Link& link,
                Request* request, RequestTask* task);

@@ -128,6 +128,13 @@ void Session::UpdateGroup() {
   if (subscriptions_ != nullptr) subscriptions_->SwitchProtocol(conversation_.protocol_version);
 }
 
+// By a command on its own connection, or one that a plugin runs for it.
+bool Session::blocked() const {
+  if (pinned_ != nullptr && pinned_->state.blocked()) return true;
+  const ChainWalk* const walk = extras_ == nullptr ? nullptr : extras_->walk.get();
+  return walk != nullptr && walk->blocks && walk->ticket != 0;
+}
+
 // ---- reading
 
 ChunkRef Session::ChunkToReadInto() {
@@ -159,7 +166,7 @@ void Session::OnReadable() {
     stream_.WatchRead(false);
     worker_->context().stats.reads_paused.Add();
     // A client that leaves while it is blocked must be noticed at once.
-    if (pinned_ != nullptr && pinned_->state.blocked()) stream_.WatchHangup(true);
+    if (blocked()) stream_.WatchHangup(true);
     return;
   }
   // What is here already comes first, at the turn's end; else the end of input would drop it.
@@ -188,7 +195,7 @@ void Session::OnEnd() {
   end_of_input_ = true;
   stream_.WatchRead(false);
   input_ = Slice();
-  if (large() != nullptr || (pinned_ != nullptr && pinned_->state.blocked())) return Close();
+  if (large() != nullptr || blocked()) return Close();
   if (head_ == nullptr) {
     close_when_said_ = true;
     Schedule();
@@ -310,7 +317,7 @@ void Session::OnTurnEnd() {
     if (pauses_ == 0 && !end_of_input_) {
       stream_.WatchHangup(false);
       stream_.WatchRead(true);
-    } else if (!stream_.watches_read() && pinned_ != nullptr && pinned_->state.blocked()) {
+    } else if (!stream_.watches_read() && blocked()) {
       // What was read before it was paused has just blocked it.
       stream_.WatchHangup(true);
     }

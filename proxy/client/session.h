@@ -215,6 +215,7 @@ class Session final : public StreamOwner, public RequestOwner, public SessionVie
   Link* paused_link() const { return extras_ == nullptr ? nullptr : extras_->paused_link; }
 
   // session.cc: reading, writing, closing.
+  bool blocked() const;
   void OnReadable() override;
   void OnWritable() override { Flush(); }
   void OnBroken() override { Close(); }

@@ -36,6 +36,15 @@ class FakeHost final : public Host {
             std::function<void(std::string_view)> done) override {
     calls.emplace_back(std::move(request), std::move(done));
   }
+  std::shared_ptr<const HostClient> ClientOf(SessionView&) override {
+    return std::make_shared<HostClient>();
+  }
+  std::shared_ptr<HostCall> CallFor(const std::shared_ptr<const HostClient>&, HostRequest request,
+                                    std::function<void(std::string_view)> done) override {
+    client_calls.emplace_back(std::move(request), std::move(done));
+    return std::make_shared<UnblockCount>(&unblocked);
+  }
+  uint64_t RequestTimeoutMs(int) const override { return request_timeout_ms; }
   const RoutingTable& Routing(int) override {
     static const auto table = RoutingTable::Make(CommandTable::BuiltIn(), CommandPolicy());
     return *table;
@@ -70,6 +79,9 @@ class FakeHost final : public Host {
   size_t timers() const { return timers_.size(); }
 
   std::vector<std::pair<std::string, std::function<void(std::string_view)>>> calls;
+  std::vector<std::pair<HostRequest, std::function<void(std::string_view)>>> client_calls;
+  int unblocked = 0;  // how often Unblock was said, of any of them
+  uint64_t request_timeout_ms = 5000;
   std::vector<std::string> logged;
   std::vector<std::string> node_keys = {""};
   std::vector<std::shared_ptr<MetricsSource>> sources;
@@ -79,6 +91,11 @@ class FakeHost final : public Host {
       std::make_shared<std::map<std::string, std::shared_ptr<void>>>();
 
  private:
+  struct UnblockCount final : HostCall {
+    explicit UnblockCount(int* counter) : count(counter) {}
+    void Unblock() override { ++*count; }
+    int* const count;
+  };
   struct Timer final : HostTimer {
     Timer(FakeHost* of, uint64_t due_ns, std::function<void()> what)
         : host(of), call(std::move(what)) {
@@ -161,12 +178,18 @@ class FakeRequest final : public RequestView {
     script_text = text;
     script_known_for_ms = known_for_ms;
   }
+  void AnswerInstead(bool may_block, std::function<void(RequestView&)> call) override {
+    blocks = may_block;
+    instead = std::move(call);
+  }
   Hold MakeHold(uint64_t timeout_ms) override {
     hold_timeout_ms = timeout_ms;
     return {&holds_, ++tickets};
   }
 
   std::string answer;
+  bool blocks = false;
+  std::function<void(RequestView&)> instead;
   std::vector<std::unique_ptr<Kept>> kept;
   uint64_t script_known_for_ms = 0;
   uint64_t hold_timeout_ms = 0;

@@ -187,16 +187,52 @@ TEST_F(IdemCommandTest, PlansSayWhatBecomesOfACommand) {
   EXPECT_EQ(Plan({"SET", "k"}).kind, Kind::kPass) << "Redis will say what is wrong";
   EXPECT_EQ(Plan({"SHUTDOWN"}).kind, Kind::kPass) << "weir will deny it";
   for (const Args& args :
-       std::vector<Args>{{"EVAL", "x", "0"},
-                         {"BLPOP", "l", "0"},
-                         {"MULTI"},
+       std::vector<Args>{{"MULTI"},
                          {"FLUSHALL"},
                          {"NONSENSE"},
-                         {"FCALL", "f", "0"},
+                         {"SORT", "l", "STORE", "m"},
                          {"BITFIELD", "b", "GET", "u54", "0", "SET", "u8", "0", "1"},
                          {"bitfield", "b", "incrby", "i64", "0", "1"}}) {
     EXPECT_EQ(Plan(args).kind, Kind::kRefuse) << args[0];
     EXPECT_THAT(Plan(args).why, testing::Not(IsEmpty())) << args[0];
+  }
+}
+
+// What waits for others, and what is a script, is run under a claim, if it writes.
+TEST_F(IdemCommandTest, WhatNoScriptCanWrapIsClaimed) {
+  using Kind = IdemPlan::Kind;
+  for (const Args& args :
+       std::vector<Args>{{"BLPOP", "a", "b", "0"},
+                         {"XREADGROUP", "GROUP", "g", "c", "BLOCK", "0", "STREAMS", "x", ">"}}) {
+    const IdemPlan plan = Plan(args);
+    EXPECT_EQ(plan.kind, Kind::kClaim) << args[0];
+    EXPECT_TRUE(plan.blocks);
+    EXPECT_FALSE(plan.is_script);
+  }
+  const IdemPlan script = Plan({"evalsha", "x", "2", "{t}a", "{t}b", "c"});
+  EXPECT_EQ(script.kind, Kind::kClaim);
+  EXPECT_TRUE(script.is_script);
+  EXPECT_FALSE(script.blocks);
+  EXPECT_THAT(script.keys, ElementsAre(3u, 4u));
+  EXPECT_TRUE(Plan({"EVAL", "x", "0"}).keys.empty());
+  EXPECT_EQ(Plan({"FCALL", "f", "0"}).kind, Kind::kClaim);
+  EXPECT_EQ(Plan({"XREADGROUP", "GROUP", "g", "c", "STREAMS", "x", ">"}).kind, Kind::kRun);
+  for (const Args& args : std::vector<Args>{{"EVAL", "x", "none"},
+                                            {"EVAL", "x"},
+                                            {"EVAL", "x", "5", "a"},
+                                            {"EVAL_RO", "x", "0"},
+                                            {"FCALL_RO", "f", "0"},
+                                            {"XREAD", "BLOCK", "0", "STREAMS", "x", "$"}}) {
+    EXPECT_EQ(Plan(args).kind, Kind::kPass) << args[0];
+  }
+  std::set<std::string_view> claimed;
+  for (const std::string_view name : IdemClaimedNames()) claimed.insert(name);
+  const std::vector<std::string_view> names = IdemClaimedNames();
+  EXPECT_TRUE(std::is_sorted(names.begin(), names.end()));
+  for (const CommandSpec* spec : CommandTable::BuiltIn()->commands()) {
+    const bool waits =
+        spec->flags.Has(CommandFlag::kBlocking) && spec->flags.Has(CommandFlag::kWrite);
+    EXPECT_TRUE(!waits || claimed.contains(spec->name)) << spec->name;
   }
 }
 
@@ -214,6 +250,7 @@ TEST(IdemCommand, IsReadWithItsOptions) {
   command = Parse({"WEIR.IDEM", "t", "wait", "0", "ttl", "5", "INCR", "n"}, &error);
   ASSERT_TRUE(command);
   EXPECT_EQ(command->ttl_ms, 5u);
+  EXPECT_EQ(command->wait_ms, 0u);
   EXPECT_EQ(command->within, 6u);
   for (const Args& args : std::vector<Args>{{"WEIR.IDEM"},
                                             {"WEIR.IDEM", "t"},

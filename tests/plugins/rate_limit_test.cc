@@ -228,6 +228,24 @@ TEST_F(RateLimitTest, TakesFromAllLimitsOrNone) {
   EXPECT_THAT(Send(chain, {"GET", "k"}), HasSubstr("limit=5 "));
 }
 
+// Unlike a window by the clock or an estimate of one, whenever the period begins.
+TEST_F(RateLimitTest, AnExactLogIsExactAtEveryMoment) {
+  Chain& chain = Build({Rule("log", {Limit(3, 1000).Set("algorithm", "sliding_log"),
+                                     Limit(2, 1000).Set("by", std::vector<std::string>{"key"})})});
+  EXPECT_EQ(Send(chain, {"GET", "a"}), "on");
+  host_.Advance(400);
+  EXPECT_EQ(Passed(chain, 5, {"GET", "a"}), 1);  // the second limit says no, the log gets it back
+  host_.Advance(300);
+  EXPECT_EQ(Passed(chain, 5, {"GET", "b"}), 1);
+  EXPECT_EQ(Send(chain, {"GET", "c"}),
+            "-RATELIMIT rule=log limit=3 remaining=0 retry_after_ms=300");
+  host_.Advance(299);
+  EXPECT_THAT(Send(chain, {"GET", "c"}), HasSubstr("retry_after_ms=1"));
+  host_.Advance(1);
+  EXPECT_EQ(Passed(chain, 5, {"GET", "c"}), 1);
+  EXPECT_THAT(Send(chain, {"GET", "d"}), HasSubstr("retry_after_ms=400"));
+}
+
 TEST_F(RateLimitTest, NamesTheLimitThatRefuses) {
   Chain& chain = Build({Rule("two", {Limit(50, 1000), Limit(3, 60000)})});
   EXPECT_EQ(Passed(chain, 10, {"GET", "k"}), 3);
@@ -388,8 +406,10 @@ TEST_F(RateLimitTest, RefusesRulesThatCannotBe) {
   EXPECT_THAT(Refused({Rule("a", {Limit(10, 1000).Set("by", std::vector<std::string>{"ip"})})}),
               HasSubstr("expected one of \"client_ip\""));
   EXPECT_THAT(
-      Refused({Rule("a", {Limit(10, 1000).Set("algorithm", "sliding_log")})}),
-      HasSubstr("f.toml:7:3: [[plugin.rate_limit.rule.limit]] algorithm: sliding_log keeps"));
+      Refused({Rule("a", {Limit(10000, 1000).Set("algorithm", "sliding_log")})}),
+      HasSubstr("[[plugin.rate_limit.rule.limit]] keys_max: a local sliding_log keeps at most "));
+  EXPECT_THAT(Refused({Rule("a", {Limit(10001, 1000).Set("algorithm", "sliding_log")})}),
+              HasSubstr("points: a sliding_log keeps at most 10000, found 10001"));
   EXPECT_THAT(
       Refused(
           {Rule("a", {Limit(10, 1000).Set("algorithm", "fixed_window")}).Set("action", "delay")}),

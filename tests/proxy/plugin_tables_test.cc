@@ -122,8 +122,8 @@ TEST(PluginTables, ErrorsNameTheirPlace) {
   EXPECT_THAT(Errors(good, "\"rest\"", "\"login\""),
               HasSubstr("f.toml:11:1: [[plugin.rate_limit.rule]] name: there are two called "
                         "\"login\""));
-  EXPECT_THAT(Errors(good, "sliding_window", "sliding_log"),
-              HasSubstr("f.toml:14:13: [[plugin.rate_limit.rule.limit]] algorithm: sliding_log"));
+  EXPECT_THAT(Errors(good, "\"sliding_window\"", "\"concurrency\"\ncost = \"bytes\""),
+              HasSubstr("f.toml:15:8: [[plugin.rate_limit.rule.limit]] cost: each request is one"));
 }
 
 TEST(PluginTables, OfAPluginThatIsOffMayBeHalfWritten) {
