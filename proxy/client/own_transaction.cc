@@ -185,6 +185,9 @@ bool Dispatcher::PerformInTransaction(const Plan& plan, const Input& input) {
     default:
       break;
   }
+  const bool asks_tracking = entry.local == LocalCommand::kClientGetredir ||
+                             entry.local == LocalCommand::kClientTrackinginfo;
+  if (asks_tracking && session_.tracking() != nullptr) return SendOwn(plan, input);
   if (const std::optional<bool> done = Defer(plan, input)) return *done;
   std::optional<Credentials> offered = Offered(entry.local, input.parsed);
   const AuthMode mode = worker_.config().auth.mode;
