@@ -18,6 +18,11 @@
 
 namespace weir {
 
+inline const RoutingTable& Routing() {
+  static const auto table = RoutingTable::Make(CommandTable::BuiltIn(), CommandPolicy());
+  return *table;
+}
+
 class BenchHost final : public Host {
  public:
   int worker() const override { return 0; }
@@ -26,6 +31,8 @@ class BenchHost final : public Host {
   int upstreams() const override { return 1; }
   const std::string& UpstreamName(int) const override { return name_; }
   std::unique_ptr<HostTimer> After(uint64_t, std::function<void()>) override { return nullptr; }
+  const RoutingTable& Routing(int) override { return weir::Routing(); }
+  std::vector<std::string> KeyOfEachNode(int) override { return {}; }
   void Call(int, std::string_view, std::string, std::function<void(std::string_view)>) override {}
   void Log(std::string_view, std::string_view) override {}
   size_t TakeSessionSlot() override { return 0; }
@@ -59,11 +66,6 @@ class BenchClient final : public SessionView {
  private:
   uint64_t word_ = 0;
 };
-
-inline const RoutingTable& Routing() {
-  static const auto table = RoutingTable::Make(CommandTable::BuiltIn(), CommandPolicy());
-  return *table;
-}
 
 }  // namespace weir
 

@@ -24,6 +24,7 @@ class BenchRequest final : public RequestView {
   void KeepUntilDone(std::unique_ptr<Kept>) override {}
   void Answer(std::string) override {}
   void Rewrite(std::vector<std::string>) override {}
+  void PutBefore(absl::Span<const uint32_t>, std::string_view) override {}
   void SendScript(std::vector<std::string>, std::string_view, uint64_t) override {}
   Hold MakeHold(uint64_t) override { return {nullptr, 0}; }
 };

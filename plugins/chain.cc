@@ -16,6 +16,7 @@ Chain::Chain(std::vector<std::unique_ptr<Plugin>> plugins) : plugins_(std::move(
     if ((hooks & kHookReply) != 0) on_reply_.insert(on_reply_.begin(), {plugin.get(), bit});
     if ((hooks & kHookDone) != 0) on_done_.push_back(plugin.get());
     if ((hooks & kHookError) != 0) on_error_.push_back(plugin.get());
+    if ((hooks & kHookPush) != 0) on_push_.insert(on_push_.begin(), plugin.get());
     if ((hooks & kHookClose) != 0) on_close_.insert(on_close_.begin(), plugin.get());
     for (const CommandSpec* spec : plugin->commands()) commands_.push_back(spec);
     bit <<= 1;
@@ -40,6 +41,7 @@ RequestOutcome Chain::PassRequest(RequestView& request, size_t first) {
   }
   request.asking_ = 0;
   outcome.reply_marks = request.reply_marks_;
+  outcome.reply_head_bytes = request.reply_head_bytes_;
   return outcome;
 }
 
@@ -61,6 +63,15 @@ std::vector<std::string> Chain::Explain(SessionView& session, const ArgList& arg
     if (!what.empty()) lines.push_back(Concat(plugin->name(), ": ", what));
   }
   return lines;
+}
+
+std::optional<std::vector<std::string>> Chain::Renamed(SessionView& session, const ArgList& args,
+                                                       const CommandEntry* entry,
+                                                       int upstream) const {
+  for (const auto& plugin : plugins_) {
+    if (auto other = plugin->Renamed(session, args, entry, upstream)) return other;
+  }
+  return std::nullopt;
 }
 
 std::vector<std::string_view> Chain::names() const {

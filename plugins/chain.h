@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,6 +25,8 @@ struct RequestOutcome {
   // The plugins that want the whole reply, for OnReply; 0: none. A request that was held may be
   // marked in each part of its way, so add them up.
   PluginSet reply_marks = 0;
+  // What they want of it at least; 0: all; nothing: there are none.
+  std::optional<size_t> reply_head_bytes;
 };
 
 class Chain {
@@ -70,6 +73,11 @@ class Chain {
     for (Plugin* plugin : on_error_) plugin->OnError(session, entry, upstream, code);
   }
 
+  // Last plugin first.
+  void OnPush(PushView& push) {
+    for (Plugin* plugin : on_push_) plugin->OnPush(push);
+  }
+
   // Also after an OnOpen that said kClose.
   void OnClose(SessionView& session) {
     if (has(kHookClose)) [[unlikely]]
@@ -79,6 +87,10 @@ class Chain {
   // For WEIR EXPLAIN: "PLUGIN: what it would do", for each that has something to say, in order.
   std::vector<std::string> Explain(SessionView& session, const ArgList& args,
                                    const CommandEntry* entry, int upstream) const;
+
+  // See Plugin::Renamed: what the first that would rewrite them makes of them.
+  std::optional<std::vector<std::string>> Renamed(SessionView& session, const ArgList& args,
+                                                  const CommandEntry* entry, int upstream) const;
 
   // The commands that the plugins add, in order.
   const std::vector<const CommandSpec*>& commands() const { return commands_; }
@@ -102,6 +114,7 @@ class Chain {
   std::vector<Plugin*> on_error_;
   std::vector<Member> on_request_;
   std::vector<Member> on_reply_;  // last plugin first
+  std::vector<Plugin*> on_push_;  // last plugin first
   std::vector<Plugin*> on_open_;
   std::vector<Plugin*> on_close_;  // last plugin first
   std::vector<const CommandSpec*> commands_;

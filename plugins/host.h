@@ -13,6 +13,7 @@
 namespace weir {
 
 class MetricsSource;
+class RoutingTable;
 
 // A running timer; destroying it stops it. It may be destroyed in its own call.
 class HostTimer {
@@ -36,6 +37,12 @@ class Host {
   // error reply of weir's; it is called exactly once, never before this returns.
   virtual void Call(int upstream, std::string_view key, std::string request,
                     std::function<void(std::string_view reply)> done) = 0;
+
+  // What weir knows of an upstream's commands. Valid until this turn of the loop ends.
+  virtual const RoutingTable& Routing(int upstream) = 0;
+  // Keys of which each, given to Call, reaches another node, all those together that serve keys now:
+  // "" for an upstream of one node; none while nobody is known to serve any.
+  virtual std::vector<std::string> KeyOfEachNode(int upstream) = 0;
 
   virtual void Log(std::string_view event, std::string_view detail) = 0;
 

@@ -9,18 +9,22 @@
 //   OnReply   the whole reply of a request that this plugin marked (in reverse order)
 //   OnDone    a run of equal requests was answered, with its times (the cheap way to observe)
 //   OnError   an error reply passed by
+//   OnPush    frames that no reply brings: messages, invalidations, acknowledgements of SUBSCRIBE
 //   OnClose   the client left (in reverse order)
 #ifndef WEIR_PLUGINS_PLUGIN_H_
 #define WEIR_PLUGINS_PLUGIN_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "absl/types/span.h"
 #include "routing/arg_list.h"
 
 namespace weir {
@@ -38,7 +42,7 @@ enum class Verdict : uint8_t {
 
 using HookSet = uint32_t;
 inline constexpr HookSet kHookOpen = 1, kHookRequest = 2, kHookReply = 4, kHookDone = 8,
-                         kHookError = 16, kHookClose = 32;
+                         kHookError = 16, kHookClose = 32, kHookPush = 64;
 
 // Some of a chain's plugins: bit i is the i-th.
 using PluginSet = uint32_t;
@@ -111,10 +115,15 @@ class RequestView {
   // The reply, in RESP and the client's protocol version. Return kAnswered.
   virtual void Answer(std::string reply) = 0;
   // Other arguments instead; the plugins behind see them, and the plan is made from them.
+  // REQUIRES: is_whole().
   virtual void Rewrite(std::vector<std::string> args) = 0;
-  // Whether all arguments are there. Of a large request only the first are, and it passes by as it
-  // is, whatever a plugin makes of it.
+  // The same arguments, but with `text` before those numbered `places`, in growing order.
+  virtual void PutBefore(absl::Span<const uint32_t> places, std::string_view text) = 0;
+  // Whether all arguments are there. Of a large request only the first are, and the rest passes by
+  // as it is, whatever a plugin makes of it.
   virtual bool is_whole() const { return true; }
+  // How many there are with those that are still to come.
+  virtual uint32_t argc_declared() const { return args_.size(); }
   // The node gets a script instead, when all plugins have let the request pass; those behind see
   // the request as before, and must not rewrite it. `args` are EVALSHA's; `text`, which lives as
   // long as the program, goes where the node does not know it. It must be a script that knows
@@ -124,7 +133,16 @@ class RequestView {
   virtual void SendScript(std::vector<std::string> args, std::string_view text,
                           uint64_t known_for_ms) = 0;
   // The plugin that says this gets OnReply with this request's whole reply. From OnRequest only.
-  void WantReply() { reply_marks_ |= asking_; }
+  void WantReply() {
+    reply_marks_ |= asking_;
+    reply_head_bytes_ = 0;
+  }
+  // The same, but of a reply of more than `bytes` (not 0) the plugin may get only the first ones,
+  // so that a long one need not be held: OnReply is for those, and the rest passes by as it is.
+  void WantReplyHead(size_t bytes) {
+    reply_marks_ |= asking_;
+    if (reply_head_bytes_ != 0) reply_head_bytes_ = std::max(reply_head_bytes_.value_or(0), bytes);
+  }
   // Destroyed when nothing more comes of the request: it was answered, by whomever, or failed, or
   // its client left and the node has answered nobody. Called on the worker's thread, before the
   // plugin goes; must not call back into the session.
@@ -143,22 +161,57 @@ class RequestView {
   friend class Chain;
   PluginSet asking_ = 0;  // the plugin that is being called
   PluginSet reply_marks_ = 0;
+  std::optional<size_t> reply_head_bytes_;  // 0: all; nothing: nobody wants any
 };
 
-// A whole reply on its way out. Valid during the call.
+// A whole reply on its way out, or the first bytes of one. Valid during the call.
 class ReplyView {
  public:
-  ReplyView(SessionView& session, const CommandEntry* entry, std::string* bytes)
-      : session_(session), entry_(entry), bytes_(bytes) {}
+  using AllKept = std::vector<std::unique_ptr<RequestView::Kept>>;
+
+  // `kept`: of the request, by all plugins.
+  ReplyView(SessionView& session, const CommandEntry* entry, const AllKept& kept,
+            std::string* bytes)
+      : session_(session), entry_(entry), kept_(kept), bytes_(bytes) {}
   SessionView& session() { return session_; }
   const CommandEntry* entry() const { return entry_; }
   std::string_view bytes() const { return *bytes_; }  // RESP
   void Replace(std::string bytes) { *bytes_ = std::move(bytes); }
+  // What a plugin gave to KeepUntilDone with this request, by its own type; null: nothing.
+  template <typename OwnKept>
+  OwnKept* Find() const {
+    for (const auto& each : kept_) {
+      if (auto* const own = dynamic_cast<OwnKept*>(each.get())) return own;
+    }
+    return nullptr;
+  }
 
  private:
   SessionView& session_;
   const CommandEntry* entry_;
+  const AllKept& kept_;
   std::string* bytes_;
+};
+
+// Frames on their way out that are no reply: messages, invalidations and other pushes, and the
+// acknowledgements of SUBSCRIBE and its like. Valid during the call.
+class PushView {
+ public:
+  PushView(SessionView& session, std::string_view frames) : session_(session), frames_(frames) {}
+  SessionView& session() { return session_; }
+  // One or more, each whole.
+  std::string_view frames() const { return replaced_ ? std::string_view(bytes_) : frames_; }
+  void Replace(std::string frames) {
+    bytes_ = std::move(frames);
+    replaced_ = true;
+  }
+  bool replaced() const { return replaced_; }
+
+ private:
+  SessionView& session_;
+  const std::string_view frames_;
+  std::string bytes_;
+  bool replaced_ = false;
 };
 
 // A run of equal requests of one client that was answered: for counting.
@@ -186,10 +239,16 @@ class Plugin {
   // `code` is the error's first word, without '-'; `entry` and `upstream` as in RequestsDone.
   virtual void OnError(SessionView&, const CommandEntry* /*entry*/, int /*upstream*/,
                        std::string_view /*code*/) {}
+  virtual void OnPush(PushView&) {}
   virtual void OnClose(SessionView&) {}
   // What WEIR EXPLAIN says this plugin would do to a request of this client; empty: nothing to say.
   virtual std::string Explain(SessionView&, const ArgList&, const CommandEntry*, int /*upstream*/) {
     return "";
+  }
+  // For WEIR EXPLAIN: the arguments that it would rewrite these to; nothing: it leaves them.
+  virtual std::optional<std::vector<std::string>> Renamed(SessionView&, const ArgList&,
+                                                          const CommandEntry*, int /*upstream*/) {
+    return std::nullopt;
   }
   // The commands that it adds, for COMMAND; their specs live as long as the program.
   virtual std::vector<const CommandSpec*> commands() const { return {}; }

@@ -5,6 +5,7 @@
 
 #include "plugins/idempotency.h"
 #include "plugins/metrics.h"
+#include "plugins/namespaces.h"
 #include "plugins/plugin.h"
 #include "plugins/rate_limit.h"
 #include "plugins/skeleton.h"
@@ -23,10 +24,11 @@ const PluginConfig* FindConfig(const std::vector<PluginConfig>& configs, std::st
 }  // namespace
 
 std::span<const PluginKind> PluginKinds() {
-  // Those that only watch first, then those that may answer. What idempotency takes out of
-  // WEIR.IDEM, the limits behind it count.
+  // Those that only watch first, then those that may answer. All behind the namespaces see the
+  // names that the nodes see. What idempotency takes out of WEIR.IDEM, the limits behind it count.
   static const PluginKind kinds[] = {
       {MetricsSchema(), &MakeMetrics},
+      {NamespacesSchema(), &MakeNamespaces},
       {IdempotencySchema(), &MakeIdempotency},
       {RateLimitSchema(), &MakeRateLimit},
       {SkeletonSchema(), &MakeSkeleton},

@@ -164,6 +164,8 @@ class Worker final : public Host, public Hold::Target {
   int upstreams() const override { return static_cast<int>(upstreams_.size()); }
   const std::string& UpstreamName(int upstream) const override;
   std::unique_ptr<HostTimer> After(uint64_t delay_ms, std::function<void()> call) override;
+  const RoutingTable& Routing(int upstream) override;
+  std::vector<std::string> KeyOfEachNode(int upstream) override;
   void Call(int upstream, std::string_view key, std::string request,
             std::function<void(std::string_view reply)> done) override;
   void Log(std::string_view event, std::string_view detail) override;
@@ -187,6 +189,8 @@ class Worker final : public Host, public Hold::Target {
   void Visit(uint64_t asker, const std::function<void(ClientTable&, std::string*)>& visit,
              std::string* out);
   void FinishGather(uint64_t ticket, const std::vector<std::string>& parts);
+  bool Rename(Session& session, const std::vector<std::string_view>& args,
+              std::vector<std::string>* renamed);
 
   Server* const server_;
   const int index_;

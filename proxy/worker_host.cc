@@ -4,6 +4,7 @@
 #include <memory>
 #include <utility>
 
+#include "plugins/config_errors.h"
 #include "plugins/idem_command.h"
 #include "plugins/text.h"
 #include "proxy/backend/call.h"
@@ -15,6 +16,7 @@
 #include "proxy/upstream_report.h"
 #include "proxy/worker.h"
 #include "routing/plan.h"
+#include "routing/slot_tag.h"
 
 namespace weir {
 namespace {
@@ -95,6 +97,28 @@ std::unique_ptr<HostTimer> Worker::After(uint64_t delay_ms, std::function<void()
 void Worker::Call(int upstream, std::string_view key, std::string request,
                   std::function<void(std::string_view reply)> done) {
   calls_.Start(&UpstreamByIndex(upstream), key, std::move(request), std::move(done));
+}
+
+const RoutingTable& Worker::Routing(int upstream) {
+  return *UpstreamByIndex(upstream).snapshot().routing;
+}
+
+std::vector<std::string> Worker::KeyOfEachNode(int upstream) {
+  Upstream& of = UpstreamByIndex(upstream);
+  const Topology& topology = *of.snapshot().topology;
+  if (topology.is_single() || topology.is_replicated()) return {""};
+  std::vector<std::string> keys;
+  std::vector<NodeIndex> reached;
+  for (size_t slot = 0; slot < topology.slots().size(); ++slot) {
+    const std::string_view key = TagOfSlot(static_cast<uint16_t>(slot));
+    const NodeIndex node = of.map().PrimaryOf(topology.SlotOf(key));
+    if (node == kNoNode || std::find(reached.begin(), reached.end(), node) != reached.end()) {
+      continue;
+    }
+    reached.push_back(node);
+    keys.emplace_back(key);
+  }
+  return keys;
 }
 
 void Worker::Log(std::string_view event, std::string_view detail) {
@@ -233,14 +257,39 @@ void Worker::ForgetMonitor(size_t upstream) {
 
 std::string Worker::InfoText() { return server_->InfoText(index_); }
 
+// What a plugin makes of the command's names, also within WEIR.ON. False: nothing.
+bool Worker::Rename(Session& session, const std::vector<std::string_view>& args,
+                    std::vector<std::string>* renamed) {
+  constexpr size_t kArgsOfOn = 2;
+  const bool on = args.size() > kArgsOfOn && EqualsIgnoreCase(args[0], "weir.on");
+  const absl::Span<const std::string_view> all = absl::MakeConstSpan(args);
+  const ArgList within(all.subspan(on ? kArgsOfOn : 0));
+  const Upstream& upstream = UpstreamAt(session.home());
+  auto other = chain_.Renamed(session, within, upstream.snapshot().routing->Resolve(within),
+                              upstream.index());
+  if (!other.has_value()) return false;
+  if (on) renamed->assign(args.begin(), args.begin() + kArgsOfOn);
+  renamed->insert(renamed->end(), other->begin(), other->end());
+  return true;
+}
+
 std::vector<std::string> Worker::Explain(Session& session,
                                          const std::vector<std::string_view>& args) {
-  ArgList list(absl::MakeConstSpan(args));
+  std::vector<std::string> lines;
+  std::vector<std::string> renamed;
+  std::vector<std::string_view> now = args;
+  if (Rename(session, args, &renamed)) {
+    now.assign(renamed.begin(), renamed.end());
+    lines.push_back(Concat("renamed: ", Printable(weir::Join(now, " "))));
+  }
+  ArgList list(absl::MakeConstSpan(now));
   UpstreamIndex at = session.home();
   // Plugins see WEIR.IDEM; where it goes, the command within decides.
   ArgList seen = list;
   const bool once = TakeIdem(chain_, &list);
-  std::vector<std::string> lines = Dispatcher(&session).ExplainRoute(&list, &at);
+  for (std::string& line : Dispatcher(&session).ExplainRoute(&list, &at)) {
+    lines.push_back(std::move(line));
+  }
   if (!once) {
     seen = list;
     TakeIdem(chain_, &list);

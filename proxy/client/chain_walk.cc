@@ -4,11 +4,11 @@
 #include "plugins/chain.h"
 #include "plugins/text.h"
 #include "proxy/backend/upstream.h"
+#include "proxy/client/asked.h"
 #include "proxy/client/dispatcher.h"
 #include "proxy/client/lanes.h"
 #include "proxy/client/request_task.h"
 #include "proxy/worker.h"
-#include "resp/reply_writer.h"
 
 namespace weir {
 namespace {
@@ -16,12 +16,14 @@ namespace {
 // A request as the plugins see it.
 class WalkView final : public RequestView {
  public:
-  WalkView(Worker& worker, Session& session, const ArgList& args, const CommandEntry* entry,
+  // `now`: the request as the plugins before have left it.
+  WalkView(Worker& worker, Session& session, const ParsedRequest& now, const CommandEntry* entry,
            int upstream, uint64_t bytes, bool whole, ChainWalk* walk,
            std::unique_ptr<ChainWalk>* kept_walk)
-      : RequestView(session, args, entry, upstream),
+      : RequestView(session, ArgList(now), entry, upstream),
         worker_(worker),
         client_(session),
+        now_(now),
         bytes_(bytes),
         whole_(whole),
         walk_(walk),
@@ -35,6 +37,7 @@ class WalkView final : public RequestView {
   void Answer(std::string reply) override { walk_->answer = std::move(reply); }
 
   bool is_whole() const override { return whole_; }
+  uint32_t argc_declared() const override { return now_.argc_declared; }
 
   void SendScript(std::vector<std::string> args, std::string_view text,
                   uint64_t known_for_ms) override {
@@ -42,17 +45,23 @@ class WalkView final : public RequestView {
   }
 
   void Rewrite(std::vector<std::string> args) override {
-    walk_->changed_again = walk_->script.has_value();
-    walk_->rewrite = std::move(args);
-    views_.assign(walk_->rewrite->begin(), walk_->rewrite->end());
-    args_ = ArgList(absl::MakeSpan(views_));
-    entry_ = worker_.UpstreamByIndex(upstream_).snapshot().routing->Resolve(args_);
+    const std::vector<std::string_view> views(args.begin(), args.end());
+    if (!whole_) return;
+    Replace(MadeRequest(views));
+    Resolve();
+  }
+  void PutBefore(absl::Span<const uint32_t> places, std::string_view text) override {
+    Replace(MadeRequest(now_, places, text));
+    const bool renamed = !places.empty() && places.front() == 0;
+    if (renamed) Resolve();
   }
 
   Hold MakeHold(uint64_t timeout_ms) override {
     // With the session from here on, also because a hold may end within its own call.
     if (kept_walk_ == nullptr) kept_walk_ = std::make_unique<ChainWalk>(std::move(*walk_));
     walk_ = kept_walk_.get();
+    if (walk_->rewrite.has_value()) now_ = walk_->rewrite->parsed();
+    args_ = ArgList(now_);
     walk_->ticket = worker_.TakeTicket(&client_, nullptr);
     if (walk_->held_ns == 0) walk_->held_ns = worker_.context().NowNs();
     const uint64_t ticket = walk_->ticket;
@@ -65,32 +74,23 @@ class WalkView final : public RequestView {
   }
 
  private:
+  void Replace(MadeRequest made) {
+    walk_->changed_again = walk_->script.has_value();
+    walk_->rewrite = std::move(made);
+    now_ = walk_->rewrite->parsed();
+    args_ = ArgList(now_);
+  }
+  void Resolve() {
+    entry_ = worker_.UpstreamByIndex(upstream_).snapshot().routing->Resolve(args_);
+  }
+
   Worker& worker_;
   Session& client_;
+  ParsedRequest now_;
   const uint64_t bytes_;
   const bool whole_;
   ChainWalk* walk_;
   std::unique_ptr<ChainWalk>& kept_walk_;  // the session's; null: not kept yet
-  std::vector<std::string_view> views_;
-};
-
-// A request of weir's making, as if a client had sent it.
-struct MadeRequest {
-  // False: it has no arguments.
-  bool Make(const std::vector<std::string>& args) {
-    const std::vector<std::string_view> views(args.begin(), args.end());
-    AppendRequest(&wire, views);
-    const bool good = parser.Parse(&state, wire, &parsed) == ParseStatus::kRequest;
-    parsed.rewritten = true;
-    return good;
-  }
-
-  std::string wire;
-  // The arguments stand in it, so it has to live as long as they are looked at.
-  RequestParser parser{
-      RequestLimits{.bulk_bytes_max = uint64_t{1} << 31, .request_bytes_max = uint32_t{1} << 31}};
-  ParseState state;
-  ParsedRequest parsed;
 };
 
 }  // namespace
@@ -111,15 +111,15 @@ bool Dispatcher::WalkChain(const Input& input) {
   std::unique_ptr<ChainWalk>& kept_walk = session_.extras().walk;
   ChainWalk* on_its_way = kept_walk == nullptr ? &here : kept_walk.get();
   while (on_its_way->next != ChainWalk::kThrough && !on_its_way->answer.has_value()) {
-    std::vector<std::string_view> rewritten;
-    if (on_its_way->rewrite)
-      rewritten.assign(on_its_way->rewrite->begin(), on_its_way->rewrite->end());
-    const ArgList args =
-        on_its_way->rewrite ? ArgList(absl::MakeSpan(rewritten)) : ArgList(input.parsed);
-    WalkView view(worker_, session_, args, known.routing->Resolve(args), upstream.index(), bytes,
-                  input.tail == nullptr, on_its_way, &kept_walk);
+    const ParsedRequest now =
+        on_its_way->rewrite.has_value() ? on_its_way->rewrite->parsed() : input.parsed;
+    WalkView view(worker_, session_, now, known.routing->Resolve(ArgList(now)), upstream.index(),
+                  bytes, input.tail == nullptr, on_its_way, &kept_walk);
     const RequestOutcome outcome = worker_.chain().OnRequest(view, on_its_way->next);
     if (kept_walk != nullptr) on_its_way = kept_walk.get();
+    // Of two that want a part each, the one behind a hold gets all.
+    on_its_way->reply_head_bytes =
+        on_its_way->reply_marks == 0 ? outcome.reply_head_bytes.value_or(0) : 0;
     on_its_way->reply_marks |= outcome.reply_marks;
     on_its_way->next =
         outcome.verdict == Verdict::kHeld ? outcome.next : size_t{ChainWalk::kThrough};
@@ -142,16 +142,16 @@ bool Dispatcher::WalkChain(const Input& input) {
     return false;
   }
   const Request* const last_before = session_.tail_;
-  // A large request passes by as it is: what it will say is not known yet.
   const bool replaced = walk->rewrite.has_value() || walk->script.has_value();
   bool done = false;
-  if (replaced && input.tail == nullptr) {
+  if (replaced) {
     done = PerformReplaced(walk, input);
   } else {
     Input onward{.chunk = input.chunk,
                  .parsed = input.parsed,
                  .tail = input.tail,
                  .reply_marks = walk->reply_marks,
+                 .reply_head_bytes = walk->reply_head_bytes,
                  .kept = &walk->kept};
     done = Perform(MakePlan(*known.routing, *known.topology, input.parsed), onward);
   }
@@ -172,30 +172,37 @@ void Dispatcher::BackdateHeld(const ChainWalk& walk, const Request* last_before)
 
 // What plugins have made of a request goes on in its place.
 bool Dispatcher::PerformReplaced(ChainWalk* walk, const Input& input) {
-  MadeRequest rewritten;
-  MadeRequest script;
+  const ParsedRequest now = walk->rewrite.has_value() ? walk->rewrite->parsed() : input.parsed;
+  // Who asks what clients do, is told of the keys that the node sees.
+  std::optional<AskedScope> asked;
   if (walk->rewrite.has_value()) {
-    if (!rewritten.Make(*walk->rewrite)) {
-      return Refuse(nullptr, "-ERR weir: a plugin made an empty request of this one", input);
-    }
+    asked.emplace(worker_, nullptr, now.wire, /*rewritten=*/true);
     // A script goes where what it stands for would.
     if (session_.lanes_ != nullptr && !session_.lanes_->named) {
-      ChooseLane(rewritten.parsed, /*large=*/false);
+      ChooseLane(now, /*large=*/input.tail != nullptr);
     }
   }
-  if (walk->script.has_value() && (walk->changed_again || !script.Make(walk->script->args))) {
+  if (walk->script.has_value() && walk->changed_again) {
     return Refuse(nullptr, "-ERR weir: two plugins change this request in ways that cannot be one",
                   input);
   }
-  const bool as_script = walk->script.has_value();
+  std::optional<MadeRequest> script;
+  if (walk->script.has_value()) {
+    script.emplace(
+        std::vector<std::string_view>(walk->script->args.begin(), walk->script->args.end()));
+  }
+  const ParsedRequest sent = script.has_value() ? script->parsed() : now;
   Input onward{.chunk = nullptr,
-               .parsed = as_script ? script.parsed : rewritten.parsed,
+               .parsed = sent,
+               .tail = input.tail,
                .reply_marks = walk->reply_marks,
+               .reply_head_bytes = walk->reply_head_bytes,
+               .tail_bytes_min = input.tail_bytes_min,
                .kept = &walk->kept,
-               .script = as_script ? &*walk->script : nullptr,
-               .stands_for = walk->rewrite.has_value() ? &rewritten.parsed : &input.parsed};
-  const UpstreamSnapshot& now = worker_.UpstreamAt(session_.upstream_).snapshot();
-  return Perform(MakePlan(*now.routing, *now.topology, onward.parsed), onward);
+               .script = script.has_value() ? &*walk->script : nullptr,
+               .stands_for = &now};
+  const UpstreamSnapshot& now_known = worker_.UpstreamAt(session_.upstream_).snapshot();
+  return Perform(MakePlan(*now_known.routing, *now_known.topology, onward.parsed), onward);
 }
 
 // False: the answers on their way must first tell whether the client is in a transaction.

@@ -249,6 +249,7 @@ bool Dispatcher::SendOn(Link* link, const Plan& plan, const Input& input) {
       if (request->extra == nullptr) request->extra = std::make_unique<RequestTask>();
       auto* task = static_cast<RequestTask*>(request->extra.get());
       task->reply_marks = input.reply_marks;
+      task->reply_head_bytes = counts || as_script ? 0 : input.reply_head_bytes;
       if (counts) CorrectCount(plan, input, task);
       if (input.keeps()) task->kept = std::move(*input.kept);
       if (input.reply_marks != 0 || counts) request->collect = true;

@@ -15,6 +15,7 @@
 #include "proxy/client/deferred.h"
 #include "proxy/client/local_commands.h"
 #include "proxy/client/session.h"
+#include "resp/made_request.h"
 #include "resp/request_parser.h"
 #include "routing/plan.h"
 
@@ -38,14 +39,15 @@ struct ChainWalk {
   static constexpr size_t kThrough = SIZE_MAX;
   size_t next = 0;  // the plugin to go on with; kThrough: it has passed them all
   PluginSet reply_marks = 0;
+  size_t reply_head_bytes = 0;  // what the plugins want of the reply; 0: all
   std::vector<std::unique_ptr<RequestView::Kept>> kept;
-  std::optional<std::string> answer;                // what a plugin answered
-  std::optional<std::vector<std::string>> rewrite;  // what a plugin made of its arguments
-  std::optional<ScriptCall> script;                 // what a plugin sends in its place
-  bool changed_again = false;                       // rewritten after that, which cannot be
-  std::unique_ptr<HostTimer> deadline;              // of a hold
-  uint64_t ticket = 0;                              // of a hold; 0: not held
-  uint64_t held_ns = 0;                             // since when it was first held; 0: never
+  std::optional<std::string> answer;    // what a plugin answered
+  std::optional<MadeRequest> rewrite;   // what plugins made of it
+  std::optional<ScriptCall> script;     // what a plugin sends in its place
+  bool changed_again = false;           // rewritten after that, which cannot be
+  std::unique_ptr<HostTimer> deadline;  // of a hold
+  uint64_t ticket = 0;                  // of a hold; 0: not held
+  uint64_t held_ns = 0;                 // since when it was first held; 0: never
 };
 
 class Dispatcher {
@@ -88,6 +90,7 @@ class Dispatcher {
     const ParsedRequest& parsed;
     const RequestTail* tail = nullptr;  // of a large one
     PluginSet reply_marks = 0;
+    size_t reply_head_bytes = 0;
     uint64_t tail_bytes_min = 0;  // how many bytes of a large one are known to follow
     // What plugins keep until the request is done; taken if it goes to a node.
     std::vector<std::unique_ptr<RequestView::Kept>>* kept = nullptr;

@@ -224,7 +224,14 @@ void Session::OnPush(Chunk* chunk, std::string_view bytes) {
   const PinHolds& held = pinned_->state.expected();
   const bool wanted = held.tracking || held.other || pinned_->state.holds().tracking;
   if (!wanted || (!streaming_ && !TakesPush(bytes))) return;
-  if (streaming_ || !PushBrokenRedirect(bytes)) out_.Append(chunk, bytes);
+  if (streaming_ || !PushBrokenRedirect(bytes)) {
+    const std::optional<std::string> other = streaming_ ? std::nullopt : PassPush(bytes);
+    if (other.has_value()) {
+      out_.AppendCopy(worker_->context().chunks, *other);
+    } else {
+      out_.Append(chunk, bytes);
+    }
+  }
   Schedule();
   if (out_.bytes() > worker_->output_pause_bytes() && paused_link() == nullptr) {
     SetPause(Pause::kOutput);

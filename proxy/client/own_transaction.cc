@@ -231,9 +231,11 @@ bool Dispatcher::SendInstead(const Plan& plan, const Input& input, const Instead
   request->effect_on = instead.effect_on;
   request->effect_broadcast = instead.effect_broadcast;
   session_.pinned_->state.OnSent(instead.effect, instead.effect_on);
-  if (instead.finish != nullptr) {
+  if (instead.finish != nullptr || input.reply_marks != 0) {
     auto task = std::make_unique<RequestTask>();
     task->ask.finish = instead.finish;
+    task->reply_marks = input.reply_marks;
+    if (input.keeps()) task->kept = std::move(*input.kept);
     request->extra = std::move(task);
     request->collect = true;
   }

@@ -236,6 +236,7 @@ bool Dispatcher::SendScan(const Plan& plan, const Input& input) {
   request->deadline_ms = worker_.DeadlineMs(session_.upstream_, plan.entry);
   auto task = std::make_unique<RequestTask>();
   task->reply_marks = input.reply_marks;
+  if (input.keeps()) task->kept = std::move(*input.kept);
   task->ask.finish = [position, topology](Conversation&, std::string_view reply) {
     return RewriteScanReply(reply, position, *topology);
   };
@@ -297,7 +298,7 @@ void Session::FinishParts(Request& whole) {
                                     .random = worker_->context().random()});
   if (task.finish != nullptr) reply = task.finish(conversation_, reply);
   if (task.reply_marks != 0) {
-    ReplyView view(*this, whole.entry, &reply);
+    ReplyView view(*this, whole.entry, task.kept, &reply);
     worker_->chain().OnReply(view, task.reply_marks);
   }
   AnswerAt(&whole, reply);

@@ -23,6 +23,7 @@ struct RequestTask final : RequestExtra {
   LocalOutcome::Ask ask;                                 // finish null: nobody asked
   LocalOutcome::Gather gather;                           // of a request that all workers answer
   PluginSet reply_marks = 0;                             // the plugins whose OnReply gets it
+  size_t reply_head_bytes = 0;                           // and how much of it; 0: all
   std::vector<std::unique_ptr<RequestView::Kept>> kept;  // of plugins
   bool too_large = false;
   // Called when the whole reply is there. True: it waits until Session::FinishAwaited().

@@ -233,9 +233,12 @@ class Session final : public StreamOwner, public RequestOwner, public SessionVie
   void ProtocolError(std::string_view reply);
 
   // session_replies.cc: the queue and what is answered.
+  // What the plugins make of frames that are no reply; nothing: they stay as they are.
+  std::optional<std::string> PassPush(std::string_view frames);
   void Say(Request& request, std::string_view bytes);
   void SayFrom(Request& request, Chunk* chunk, std::string_view bytes);
   bool FinishCollected(Request& request);
+  void SayHead(Request& request);
   void Finish(Request& request);
   void NoteError(const Request& request, std::string_view line, uint32_t times);
   void Advance();

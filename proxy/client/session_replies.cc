@@ -69,6 +69,16 @@ Request* Session::Answer(const CommandEntry* entry, std::string_view reply) {
   return request;
 }
 
+std::optional<std::string> Session::PassPush(std::string_view frames) {
+  Chain& chain = worker_->chain();
+  if (!chain.has(kHookPush)) [[likely]]
+    return std::nullopt;
+  PushView push(*this, frames);
+  chain.OnPush(push);
+  if (!push.replaced()) return std::nullopt;
+  return std::string(push.frames());
+}
+
 // Adds bytes of weir's own to a request's reply.
 void Session::Say(Request& request, std::string_view bytes) {
   if (request.silent || bytes.empty()) return;
@@ -143,7 +153,11 @@ void Session::OnReply(Request& request, Chunk* chunk, std::string_view bytes, ui
   if (request.collect) [[unlikely]] {
     auto& task = static_cast<RequestTask&>(*request.extra);
     if (!task.Collect(bytes)) task.too_large = true;
-    if (frames != 0) answered = FinishCollected(request);
+    if (frames != 0) {
+      answered = FinishCollected(request);
+    } else if (task.reply_head_bytes != 0 && task.collected.size() >= task.reply_head_bytes) {
+      SayHead(request);
+    }
   } else if (!instead.empty()) [[unlikely]] {
     Say(request, instead);
   } else {
@@ -257,7 +271,7 @@ bool Session::FinishCollected(Request& request) {
   }
   if (!task.shown_words.empty()) ShowWords(task.shown_words);
   if (task.reply_marks != 0) {
-    ReplyView view(*this, request.entry, &reply);
+    ReplyView view(*this, request.entry, task.kept, &reply);
     worker_->chain().OnReply(view, task.reply_marks);
   }
   if (task.group != nullptr) task.group->Release();
@@ -271,6 +285,16 @@ bool Session::FinishCollected(Request& request) {
   Say(request, reply);
   if (task.ask.serial) ClearPause(Pause::kAsk);
   return true;
+}
+
+// So much of a long reply is there as the plugins want to see: the rest passes by.
+void Session::SayHead(Request& request) {
+  auto& task = static_cast<RequestTask&>(*request.extra);
+  std::string head = std::move(task.collected);
+  ReplyView view(*this, request.entry, task.kept, &head);
+  worker_->chain().OnReply(view, task.reply_marks);
+  request.collect = false;
+  Say(request, head);
 }
 
 // Nothing more will come for this request.

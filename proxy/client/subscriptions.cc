@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "plugins/chain.h"
 #include "plugins/text.h"
 #include "proxy/backend/upstream.h"
 #include "proxy/client/lanes.h"
@@ -114,6 +115,7 @@ void Subscriptions::Run() {
     if (!Perform(command)) break;
     Request* const request = command.request;
     std::string reply = std::move(command.reply);
+    if (auto other = session_->PassPush(reply)) reply = *std::move(other);
     std::string* const within = command.within;
     if (within == nullptr) request->silent = command.silent && reply.starts_with('-');
     commands_.pop_front();
@@ -349,15 +351,25 @@ void Subscriptions::OnReplySaid() {
 
 void Subscriptions::OnMessages(Chunk* chunk, std::string_view bytes, uint32_t) {
   if (lost_ != Lost::kNo) return;
-  Output().Append(chunk, bytes);
+  if (const auto other = session_->PassPush(bytes)) {
+    Output().AppendCopy(session_->worker_->context().chunks, *other);
+  } else {
+    Output().Append(chunk, bytes);
+  }
   CheckOutput();
 }
 
 void Subscriptions::OnMessage(const Slice& head, const Slice& rest) {
   if (lost_ != Lost::kNo) return;
   SliceQueue& to = Output();
-  to.Append(head.Share());
-  to.Append(rest.Share());
+  if (session_->worker_->chain().has(kHookPush)) [[unlikely]] {
+    const std::string whole = Concat(head.view(), rest.view());
+    const auto other = session_->PassPush(whole);
+    to.AppendCopy(session_->worker_->context().chunks, other.has_value() ? *other : whole);
+  } else {
+    to.Append(head.Share());
+    to.Append(rest.Share());
+  }
   CheckOutput();
 }
 

@@ -105,7 +105,7 @@ TEST_F(ChainTest, GoesForwardWithRequestsAndBackWithReplies) {
   FakeRequest request = Request();
   const RequestOutcome outcome = chain.OnRequest(request);
   std::string bytes = "+OK\r\n";
-  ReplyView reply(session_, nullptr, &bytes);
+  ReplyView reply(session_, nullptr, kNothingKept, &bytes);
   chain.OnReply(reply, outcome.reply_marks);
   chain.OnDone({.entry = nullptr, .upstream = 0, .count = 7});
   chain.OnError(session_, nullptr, 1, "WRONGTYPE");
@@ -128,7 +128,7 @@ TEST_F(ChainTest, CallsOnlyHooksThatWereNamed) {
     FakeRequest request = Request();
     chain.OnRequest(request);
     std::string bytes = "+OK\r\n";
-    ReplyView reply(session_, nullptr, &bytes);
+    ReplyView reply(session_, nullptr, kNothingKept, &bytes);
     chain.OnReply(reply, 1);
     chain.OnDone({});
     chain.OnError(session_, nullptr, 0, "ERR");
@@ -147,7 +147,7 @@ TEST_F(ChainTest, GivesRepliesOnlyToThoseThatAsked) {
   EXPECT_EQ(outcome.reply_marks, 2u);
   calls_.clear();
   std::string bytes = "+OK\r\n";
-  ReplyView reply(session_, nullptr, &bytes);
+  ReplyView reply(session_, nullptr, kNothingKept, &bytes);
   chain.OnReply(reply, outcome.reply_marks);
   EXPECT_THAT(calls_, ElementsAre("b reply"));
 }

@@ -13,6 +13,7 @@
 #include "plugins/host.h"
 #include "plugins/metrics_source.h"
 #include "plugins/plugin.h"
+#include "routing/command_class.h"
 
 namespace weir {
 
@@ -35,6 +36,11 @@ class FakeHost final : public Host {
             std::function<void(std::string_view)> done) override {
     calls.emplace_back(std::move(request), std::move(done));
   }
+  const RoutingTable& Routing(int) override {
+    static const auto table = RoutingTable::Make(CommandTable::BuiltIn(), CommandPolicy());
+    return *table;
+  }
+  std::vector<std::string> KeyOfEachNode(int) override { return node_keys; }
   void Log(std::string_view event, std::string_view) override { logged.emplace_back(event); }
   size_t TakeSessionSlot() override { return session_slots++; }
   void AddMetrics(std::shared_ptr<MetricsSource> source) override {
@@ -65,6 +71,7 @@ class FakeHost final : public Host {
 
   std::vector<std::pair<std::string, std::function<void(std::string_view)>>> calls;
   std::vector<std::string> logged;
+  std::vector<std::string> node_keys = {""};
   std::vector<std::shared_ptr<MetricsSource>> sources;
   size_t session_slots = 0;
   // Hosts of one process have the same.
@@ -121,6 +128,8 @@ class FakeHoldTarget final : public Hold::Target {
   std::vector<std::string> events;
 };
 
+inline const ReplyView::AllKept kNothingKept;
+
 class FakeRequest final : public RequestView {
  public:
   // REQUIRES: all outlive it.
@@ -138,6 +147,12 @@ class FakeRequest final : public RequestView {
     rewritten_ = std::move(args);
     views_.assign(rewritten_.begin(), rewritten_.end());
     args_ = ArgList(absl::MakeConstSpan(views_));
+  }
+  void PutBefore(absl::Span<const uint32_t> places, std::string_view text) override {
+    std::vector<std::string> args;
+    for (uint32_t i = 0; i < args_.size(); ++i) args.emplace_back(args_[i]);
+    for (const uint32_t place : places) args[place].insert(0, text);
+    Rewrite(std::move(args));
   }
   bool is_whole() const override { return whole; }
   void SendScript(std::vector<std::string> args, std::string_view text,

@@ -43,7 +43,7 @@ TEST(Registry, BuildsOnlyWhatIsEnabled) {
   for (PluginConfig& config : all) config.enabled = true;
   std::swap(all.front(), all.back());
   EXPECT_THAT(BuildChain(all, host)->names(),
-              ElementsAre("metrics", "idempotency", "rate_limit", "skeleton"));
+              ElementsAre("metrics", "namespaces", "idempotency", "rate_limit", "skeleton"));
 }
 
 TEST(Registry, KeepsMetricsOffTheRequestsWay) {

@@ -85,7 +85,7 @@ TEST_F(SkeletonTest, MeasuresOnlyRepliesItAskedFor) {
   EXPECT_EQ(outcome.verdict, Verdict::kContinue);
   EXPECT_NE(outcome.reply_marks, 0u);
   std::string bytes = "$1\r\nv\r\n";
-  ReplyView reply(session_, nullptr, &bytes);
+  ReplyView reply(session_, nullptr, kNothingKept, &bytes);
   chain.OnReply(reply, outcome.reply_marks);
   EXPECT_EQ(bytes, "$1\r\nv\r\n");
   Send(chain, {"WEIR", "SKELETON"});

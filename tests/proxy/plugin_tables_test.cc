@@ -72,6 +72,37 @@ token = "key"
               HasSubstr("reply_bytes_max: expected an integer from 64 to"));
 }
 
+TEST(PluginTables, ErrorsOfNamespacesNameTheirPlace) {
+  const std::string good = R"toml([plugin.namespaces]
+enabled = true
+[[plugin.namespaces.rule]]
+name = "a"
+prefix = "app:"
+[[plugin.namespaces.rule]]
+name = "b"
+prefix = "t:"
+by = "user"
+)toml";
+  EXPECT_EQ(Errors(good, "app:", "app:"), "none");
+  EXPECT_EQ(Errors(good, "prefix = \"app:\"", "prefix = \"t:\"\nby = \"user\""), "none");
+  constexpr const char* kWithin = "would put one namespace within the other";
+  EXPECT_THAT(Errors(good, "app:", "t:x:"), HasSubstr("f.toml:8:10: [[plugin.namespaces.rule]]"));
+  for (const char* other : {"t:x:", "t:", "t", "t:\"\nby = \"listener"}) {
+    EXPECT_THAT(Errors(good, "app:", other), HasSubstr(kWithin)) << other;
+  }
+  EXPECT_THAT(Errors(good, "prefix = \"app:\"", "by = \"user\""), HasSubstr(kWithin))
+      << "an empty prefix is within every other";
+  EXPECT_THAT(Errors(good, "prefix = \"app:\"", ""),
+              HasSubstr("f.toml:3:1: [[plugin.namespaces.rule]] prefix: expected one, or a `by`"));
+  EXPECT_THAT(Errors(good, "app:", "{app}:"),
+              HasSubstr("f.toml:5:10: [[plugin.namespaces.rule]] prefix: expected at most 64"));
+  EXPECT_THAT(Errors(good, "name = \"b\"", "name = \"a\""),
+              HasSubstr("f.toml:6:1: [[plugin.namespaces.rule]] name: there are two called"));
+  EXPECT_THAT(Errors(good, "name = \"b\"", ""),
+              HasSubstr("f.toml:6:1: [[plugin.namespaces.rule]] name: expected one, found none"));
+  EXPECT_THAT(Errors(good, "by = \"user\"", "commands = [\"GET\"]"), HasSubstr("commands"));
+}
+
 TEST(PluginTables, ErrorsNameTheirPlace) {
   const std::string good(kGood);
   EXPECT_EQ(Errors(good, "commands = ", "comands = "),
