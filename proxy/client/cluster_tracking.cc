@@ -356,14 +356,17 @@ void Session::OnOwnLinkIntroduced(Link& link) {
 // Of one of its links.
 void Session::PushInvalidation(Chunk* chunk, std::string_view frame) {
   if (!tracking()->on || conversation_.protocol_version < 3) return;
+  const std::optional<std::string> other = PassPush(frame);
+  Slice push =
+      other.has_value() ? Slice::Copy(worker_->context().chunks, *other) : Slice(chunk, frame);
   const bool mid_reply =
       head_ != nullptr && head_->reply_begun && !head_->collect && !head_->silent && !head_->done;
   if (held_bytes() != 0) {
-    PushBehind(tail_, Slice(chunk, frame));
+    PushBehind(tail_, std::move(push));
   } else if (mid_reply) {
-    PushBehind(head_, Slice(chunk, frame));
+    PushBehind(head_, std::move(push));
   } else {
-    out_.Append(chunk, frame);
+    out_.Append(std::move(push));
   }
   Schedule();
   if (out_.bytes() > worker_->output_bytes_max()) CloseForOutput();

