@@ -7,8 +7,8 @@
 namespace weir {
 namespace {
 
-// It needs no more of its user's permissions than GET, SET and TIME, so what goes is not deleted, but
-// ends long ago (before Redis 6.2: in a moment).
+// It needs no more of its user's permissions than GET, SET and TIME, so what goes is not deleted,
+// but ends long ago (before Redis 6.2: in a moment).
 //
 // A renewal of what is not there claims it again: a failover may have lost it.
 constexpr std::string_view kScript = R"lua(

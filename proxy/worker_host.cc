@@ -396,6 +396,7 @@ std::vector<std::string> Worker::Explain(Session& session,
   if (plan.kind == PlanKind::kSingle) {
     const InLane in(&session, at);
     LinkKey key = session.group()->key();
+    key.tracker = 0;
     if (plan.slot != kNoSlot) key.node = upstream.map().PrimaryOf(static_cast<uint16_t>(plan.slot));
     const bool for_script = plan.entry != nullptr && plan.entry->runs_script;
     LinkGroup* group = upstream.Hold(key);

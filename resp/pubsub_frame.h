@@ -34,7 +34,7 @@ struct PubsubFrame {
   // Of messages and acknowledgements: the channel, or the pattern that matched. A view of the data.
   std::string_view name;
   std::string_view channel;  // of a message to a pattern: where it was published; likewise
-  size_t bytes = 0;  // of the whole frame; after kNeedMore the least that it will have
+  size_t bytes = 0;          // of the whole frame; after kNeedMore the least that it will have
   // After kNeedMore: `bytes` is exact and the fields above are set, only payload is missing.
   bool headed = false;
 };

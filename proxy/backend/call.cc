@@ -49,7 +49,7 @@ class Call final : public RequestOwner, public TurnEnd {
   }
   void OnLinkRoom() override {}
   void OnPausedLinkGone() override {}
-  void OnOwnLinkGone(std::string_view) override { options_.own->link = nullptr; }
+  void OnOwnLinkGone(Link&, std::string_view) override { options_.own->link = nullptr; }
 
   void OnTurnEnd() override {
     if (too_large_) reply_ = "-ERR weir: the reply is too large\r\n";

@@ -2,6 +2,7 @@
 #include "proxy/backend/handshake.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "resp/reply_writer.h"
 
@@ -49,6 +50,12 @@ bool IsPrimarysRole(std::string_view reply) {
   return role.starts_with("\n$6\r\nmaster\r\n") || role.starts_with("\n$7\r\nprimary\r\n");
 }
 
-bool HandshakeGates(const LinkKey& key) { return key.db != 0 || !key.user.empty(); }
+HandshakeStep TellTracking(std::string request) {
+  return {.what = "CLIENT TRACKING", .request = std::move(request), .required = true};
+}
+
+bool HandshakeGates(const LinkKey& key) {
+  return key.db != 0 || !key.user.empty() || key.tracker != 0;
+}
 
 }  // namespace weir

@@ -32,9 +32,13 @@ bool IsPrimarysRole(std::string_view reply);
 // Of links on which a cluster's replica is read.
 HandshakeStep SayReadonly();
 
+// Of the links of a client that tracks keys; `request` in RESP.
+HandshakeStep TellTracking(std::string request);
+
 // Whether requests must wait for the handshake's replies. Usually they travel in the same write.
 // But had a SELECT or the AUTH of a named user failed, the requests behind it would run in db 0 or
-// as the default user: a wrong reply is worse than one round trip when a link is opened.
+// as the default user: a wrong reply is worse than one round trip when a link is opened. Nor may
+// anything be read before the node has agreed to track it.
 bool HandshakeGates(const LinkKey& key);
 
 }  // namespace weir

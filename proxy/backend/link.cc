@@ -84,6 +84,7 @@ void Link::SendHandshake() {
   handshake_ = MakeHandshake(key_, own_ ? std::string_view() : config_->client_name, own_);
   if (confirms_primary_) handshake_.push_back(AskRole());
   if (reads_from_replica_) handshake_.push_back(SayReadonly());
+  if (key_.tracker != 0 && holder_ != nullptr) holder_->OnTrackedLinkConnected(&handshake_);
   handshake_answered_ = 0;
   Request* const waiting = head_;
   Request* const waiting_tail = tail_;
@@ -157,7 +158,7 @@ void Link::CloseNow(std::string_view line) {
   copies_.Reset();
   unread_ = Slice();
   dial_.Forget();
-  if (holder_ != nullptr) std::exchange(holder_, nullptr)->OnOwnLinkGone(line);
+  if (holder_ != nullptr) std::exchange(holder_, nullptr)->OnOwnLinkGone(*this, line);
   std::erase(context_->links_to_flush, static_cast<TurnEnd*>(this));
   if (stream_.is_open()) {
     stream_closing_ = true;
@@ -182,7 +183,7 @@ bool Link::Send(Request* request, Chunk* chunk, std::string_view wire) {
     QueueBytes(request, chunk, wire);
     ScheduleFlush();
   } else {
-    if (node_->ejected && !own_) return false;
+    if (node_->ejected && resends()) return false;
     Connect();
     if (hands_back_ && state_ == State::kBackoff) return false;
     if (node_->down || !refused_.empty() || OfflineFull(wire.size()) || retiring_) return false;
@@ -203,7 +204,7 @@ bool Link::OfflineFull(size_t more_bytes) const {
 
 std::string Link::RefusalLine() const {
   if (!refused_.empty() && asks_for_client()) return refused_;
-  if (node_->ejected && !own_) return node_->EjectedError();
+  if (node_->ejected && resends()) return node_->EjectedError();
   if (!node_->cause.empty()) return node_->DownError();
   return Concat("-DOWN weir: no connection to ", node_->address, " yet, and its offline queue of ",
                 config_->offline_queue_bytes_max, " bytes is full");

@@ -70,7 +70,8 @@ class Link final : private StreamOwner, private TurnEnd {
   // `own`: for one client at a time. When such a connection breaks, what it knew of its client is
   // gone, so nothing is sent again and the link closes.
   // `hands_back`: there are other nodes, so what did not run, and could only wait here, goes back
-  // to its owner (RequestOwner::OnHandedBack), who knows where else to send it.
+  // to its owner (RequestOwner::OnHandedBack), who knows where else to send it. With both, that is
+  // done with requests that are `routed`, and no others.
   Link(LoopContext* context, LinkOwner* owner, NodeState* node, const Node* address,
        const UpstreamConfig* config, LinkKey key, bool own, bool hands_back);
   ~Link();
@@ -92,6 +93,10 @@ class Link final : private StreamOwner, private TurnEnd {
   }
   int fd() const { return stream_.fd(); }
   bool own() const { return own_; }
+  // Whether what was sent on it, and may run again, goes on elsewhere when the connection breaks.
+  bool resends() const { return !own_ || hands_back_; }
+  // Whether the node has refused a step of the last handshake.
+  bool refused() const { return !refused_.empty(); }
   // CLIENT ID as the node gave it to this connection of a client's own; 0: not known. Its holder
   // hears when it is `introduced`: then it stays so.
   int64_t client_id() const { return client_id_; }

@@ -20,6 +20,8 @@ struct LinkKey {
       false;  // they are a client's own (passthrough), not the configuration's
 
   bool no_touch = false;  // what it reads is not used more lately by that (CLIENT NO-TOUCH)
+  uint64_t tracker = 0;  // the one client that may use it, because it tracks keys on several nodes;
+                         // 0: any may
 
   bool operator==(const LinkKey&) const = default;
   // The same but perhaps for the node.
@@ -31,7 +33,7 @@ struct LinkKey {
   template <typename H>
   friend H AbslHashValue(H h, const LinkKey& k) {
     return H::combine(std::move(h), k.node, k.protocol_version, k.db, k.user, k.password,
-                      k.client_credentials, k.no_touch);
+                      k.client_credentials, k.no_touch, k.tracker);
   }
 };
 

@@ -98,7 +98,7 @@ void Link::OnTimer() {
     Break(Concat("no answer to the handshake within ", config_->connect_timeout_ms, " ms"));
   } else if (state_ == State::kBackoff && phase_over && !stream_closing_) {
     const auto idle_ms = static_cast<uint64_t>(config_->idle_link_timeout_ms);
-    if (head_ == nullptr && idle_ms != 0 && now_ms - last_used_ms_ > idle_ms) {
+    if (head_ == nullptr && !held() && idle_ms != 0 && now_ms - last_used_ms_ > idle_ms) {
       // Nobody asks for it any more; the next one who does starts anew.
       state_ = State::kIdle;
       node_->down = false;
@@ -334,7 +334,8 @@ bool Link::KeepTransaction(Request* r, bool intact, std::string_view unknown_lin
 // True if the rest of the run is to be sent again; else it was answered.
 bool Link::KeepAfterBreak(Request* r, bool write_behind, std::string_view unknown_line) {
   if (r->use == ReplyUse::kHandshake || r->owner == nullptr) return false;
-  if (r->reply_begun || r->streamed || (retiring_ && !hands_back_)) {
+  const bool goes_on = hands_back_ && (!own_ || r->routed);
+  if (r->reply_begun || r->streamed || (retiring_ && !goes_on)) {
     // A part of it was at most begun: nothing runs before its end is there.
     const bool did_not_run = !r->sent && (r->streamed || !IsOnTheWire(*r));
     Fail(r, did_not_run ? Concat("-DOWN weir: the connection to ", node_->address,

@@ -247,7 +247,7 @@ void Link::OnHandshakeReply(bool error, std::string_view reply) {
     Flush();
   }
   if (!introduced()) return;
-  if (holder_ != nullptr) holder_->OnOwnLinkIntroduced();
+  if (holder_ != nullptr) holder_->OnOwnLinkIntroduced(*this);
   OfferRoom();
 }
 

@@ -51,7 +51,7 @@ class NodeProbe final : public RequestOwner, public TurnEnd {
   void OnFailed(Request&, uint32_t, bool, std::string_view) override { Finish(WasRefused()); }
   void OnLinkRoom() override {}
   void OnPausedLinkGone() override {}
-  void OnOwnLinkGone(std::string_view) override {
+  void OnOwnLinkGone(Link&, std::string_view) override {
     const bool refused = WasRefused();
     link_ = nullptr;
     Finish(refused);

@@ -15,7 +15,8 @@ struct LoopContext;
 // connect_timeout_ms and request_timeout_ms (or twice the former, if that is off) have passed, or
 // the upstream is closed. `group`, of the node, is held meanwhile. A node that is loading, or has
 // lost its primary, does not count as answering; one that refuses PING for any other reason does: a
-// script keeps it busy, or it wants a password. So does one that refuses the handshake, by an error.
+// script keeps it busy, or it wants a password. So does one that refuses the handshake, by an
+// error.
 void ProbeNode(LoopContext* context, Upstream* upstream, LinkGroup* group,
                std::function<void(bool succeeded)> done);
 

@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <memory>
 #include <string_view>
+#include <vector>
 
 #include "proxy/net/slice_queue.h"
 #include "proxy/upstream_index.h"
@@ -27,6 +28,7 @@ class Link;
 class RequestOwner;
 enum class PinEffect : uint8_t;
 struct CommandEntry;
+struct HandshakeStep;
 
 // What becomes of the bytes of a reply.
 enum class ReplyUse : uint8_t {
@@ -90,6 +92,7 @@ struct Request {
   bool has_parts = false;         // `extra` gathers the replies of several others
   bool fanned = false;            // `extra` is a FannedRun
   bool noted_slow = false;        // it is in the slow log, or has no place there
+  bool caching = false;           // CLIENT CACHING goes before it, each time it is sent
   Request* whole = nullptr;       // that this is a part of: it stands in no owner's queue
   uint32_t part = 0;              // which
   NodeIndex home = kNoNode;       // it is for this node, whoever serves which slot
@@ -144,9 +147,15 @@ class RequestOwner {
   // a line of MONITOR; or a part of the stream of bytes after Link::StartTunnel.
   virtual void OnPush(Chunk* /*chunk*/, std::string_view /*bytes*/) {}
   // The node has answered all of its handshake: what it says of itself is known.
-  virtual void OnOwnLinkIntroduced() {}
+  virtual void OnOwnLinkIntroduced(Link& /*link*/) {}
   // The link that is its own is closed for good. What was in flight has failed before.
-  virtual void OnOwnLinkGone(std::string_view /*line*/) {}
+  virtual void OnOwnLinkGone(Link& /*link*/, std::string_view /*line*/) {}
+  // Of links whose key has it as their `tracker`: there is another, which it holds.
+  virtual void OnTrackedLinkMade(Link& /*link*/) {}
+  // What such a link says last in its handshake.
+  virtual void OnTrackedLinkConnected(std::vector<HandshakeStep>* /*steps*/) {}
+  // Other nodes may serve some slots from now on.
+  virtual void OnNodesChanged() {}
 
  protected:
   ~RequestOwner() = default;

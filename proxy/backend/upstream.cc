@@ -10,9 +10,14 @@ namespace weir {
 // ---- LinkGroup
 
 Link* LinkGroup::Open(size_t index) {
-  if (!upstream_->HasRoomFor(/*own=*/false)) return nullptr;
-  Link* link = upstream_->MakeLink(this, /*own=*/false);
-  shared_[index] = link;
+  const bool own = key_.tracker != 0;
+  if (!upstream_->HasRoomFor(own)) return nullptr;
+  Link* link = upstream_->MakeLink(this, own);
+  if (own) {
+    std::fill(shared_.begin(), shared_.end(), link);
+  } else {
+    shared_[index] = link;
+  }
   return link;
 }
 
@@ -70,6 +75,7 @@ void Upstream::SetSnapshot(std::shared_ptr<const UpstreamSnapshot> snapshot) {
   const auto before = std::exchange(snapshot_, std::move(snapshot));
   if (before->routing != snapshot_->routing) old_snapshots_.push_back(before);
   if (!is_cluster()) return;
+  const uint64_t epoch = map_.epoch();
   const std::vector<NodeIndex> primaries = map_.primaries();
   for (const NodeIndex left : map_.Adopt(*snapshot_->topology)) {
     KeepBreaker(left);
@@ -80,6 +86,7 @@ void Upstream::SetSnapshot(std::shared_ptr<const UpstreamSnapshot> snapshot) {
     if (node != nullptr && !node->left) GiveBreaker(&node->state);
   }
   UpdateReaders();
+  if (map_.epoch() != epoch) TellTrackers();
   // A cluster's replica must have been told READONLY to be read from, which a primary's link was
   // not.
   if (!snapshot_->topology->is_replicated() && !reads_elsewhere()) return;
@@ -88,6 +95,10 @@ void Upstream::SetSnapshot(std::shared_ptr<const UpstreamSnapshot> snapshot) {
     const bool demoted = std::find(now.begin(), now.end(), node) == now.end();
     if (demoted) AbandonLinksTo(node, "another node is the primary now");
   }
+}
+
+void Upstream::TellTrackers() {
+  for (const auto& [client, owner] : trackers_) owner->OnNodesChanged();
 }
 
 void Upstream::AbandonLinksTo(NodeIndex node, std::string_view cause) {
@@ -208,9 +219,12 @@ bool Upstream::HasRoomFor(bool own) {
 Link* Upstream::MakeLink(LinkGroup* group, bool own) {
   MappedNode* node = map_.node(group->key_.node);
   if (node == nullptr || node->left) return nullptr;
+  const uint64_t client = group->key_.tracker;
+  const auto tracker = client == 0 ? trackers_.end() : trackers_.find(client);
+  if (client != 0 && tracker == trackers_.end()) return nullptr;
   ++node->links;
   auto link = std::make_unique<Link>(context_, this, &node->state, &node->address, config_,
-                                     group->key_, own, is_cluster() && !own);
+                                     group->key_, own, is_cluster() && (!own || client != 0));
   if (confirms_primaries_ && snapshot_->topology->is_replicated() &&
       node->address.role == NodeRole::kPrimary) {
     link->ConfirmPrimary();
@@ -223,6 +237,10 @@ Link* Upstream::MakeLink(LinkGroup* group, bool own) {
   links_.emplace(raw, std::move(link));
   ++group->links_;
   if (own) ++own_links_;
+  if (client != 0) {
+    raw->SetHolder(tracker->second);
+    tracker->second->OnTrackedLinkMade(*raw);
+  }
   return raw;
 }
 
@@ -273,7 +291,7 @@ void Upstream::RelieveBusyLinks() {
   const uint64_t before_ns = context_->NowNs() - kBusyMs * 1'000'000;
   for (const auto& [key, group] : groups_) {
     for (Link* link : std::vector<Link*>(group->shared_)) {
-      if (link == nullptr || busy_links_.size() >= kBusyLinksMax) continue;
+      if (link == nullptr || link->own() || busy_links_.size() >= kBusyLinksMax) continue;
       if (!link->RunsScriptSince(before_ns)) continue;
       busy_links_.push_back(link);
       standstill_->busy_links.fetch_add(1);

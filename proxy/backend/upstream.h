@@ -154,10 +154,20 @@ class Upstream final : public LinkOwner {
   // The number of a node that is known from elsewhere; see NodeMap.
   NodeIndex FindOrAdd(const Node& address) { return map_.FindOrAdd(address); }
   // The node serves the slot from now on.
-  void Patch(uint16_t slot, NodeIndex node) { map_.Patch(slot, node); }
+  void Patch(uint16_t slot, NodeIndex node) {
+    if (map_.Patch(slot, node)) TellTrackers();
+  }
   void WantRefresh(std::string_view why);
   // "127.0.0.1:6379"; "" if nobody has that number.
   std::string NodeAddress(NodeIndex i) const;
+
+  // ---- clients that track keys on several nodes (see proxy/client/cluster_tracking.cc)
+  // Links with `client` as their key's tracker can be made from now on: one a node, for all of its
+  // requests, which `owner` holds, and which counts in pinned_connections_max. Whenever other nodes
+  // serve some slots, `owner` hears of it.
+  void AddTracker(uint64_t client, RequestOwner* owner) { trackers_[client] = owner; }
+  // No more are made. Those that are there are the owner's to close.
+  void RemoveTracker(uint64_t client) { trackers_.erase(client); }
 
   size_t links() const { return links_.size(); }
   size_t own_links() const { return own_links_; }
@@ -189,6 +199,7 @@ class Upstream final : public LinkOwner {
   Link* MakeLink(LinkGroup* group, bool own);
   void AbandonLinksTo(NodeIndex node, std::string_view cause);
   bool CloseAnIdleOwnLink();
+  void TellTrackers();
   static constexpr uint64_t kBusyMs = 50;
   static constexpr uint64_t kRefreshPauseMs = 20;
   static constexpr size_t kBusyLinksMax = 8;
@@ -224,6 +235,7 @@ class Upstream final : public LinkOwner {
   uint64_t message_epoch_ = 0;
   absl::flat_hash_map<LinkKey, std::unique_ptr<LinkGroup>> groups_;
   absl::flat_hash_map<Link*, std::unique_ptr<Link>> links_;
+  absl::flat_hash_map<uint64_t, RequestOwner*> trackers_;
   std::vector<const Link*> busy_links_;  // that were set aside
   size_t own_links_ = 0;  // of links_, those for one client at a time, idle ones included
   int databases_known_ = 1;

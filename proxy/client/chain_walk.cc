@@ -85,9 +85,7 @@ class WalkView final : public RequestView {
     now_ = walk_->rewrite->parsed();
     args_ = ArgList(now_);
   }
-  void Resolve() {
-    entry_ = worker_.UpstreamByIndex(upstream_).snapshot().routing->Resolve(args_);
-  }
+  void Resolve() { entry_ = worker_.UpstreamByIndex(upstream_).snapshot().routing->Resolve(args_); }
 
   Worker& worker_;
   Session& client_;

@@ -3,6 +3,7 @@
 
 #include "plugins/text.h"
 #include "proxy/backend/upstream.h"
+#include "proxy/client/cluster_tracking.h"
 #include "proxy/client/dispatcher.h"
 #include "proxy/client/lanes.h"
 #include "proxy/client/pin.h"
@@ -31,17 +32,12 @@ bool IsPlainRead(const Plan& plan) {
 }
 
 // What makes no sense where a client sees one server, or cannot be had from several yet.
-std::string_view RefusalOf(const CommandEntry* entry, bool is_replicated) {
+std::string_view RefusalOf(const CommandEntry* entry) {
   if (entry == nullptr || entry->spec == nullptr) return {};
   const std::string_view name = entry->spec->name;
   const bool of_cluster = entry->spec->parent != nullptr && entry->spec->parent->name == "cluster";
   if (of_cluster || name == "asking" || name == "readonly" || name == "readwrite") {
     return "-ERR This instance has cluster support disabled";
-  }
-  // With one primary they are that one's.
-  if (is_replicated) return {};
-  if (entry->effect == PinEffect::kTracking) {
-    return "-ERR weir: CLIENT TRACKING is not possible on a cluster yet";
   }
   return {};
 }
@@ -118,7 +114,10 @@ std::optional<bool> Dispatcher::FindRoute(const Plan& plan, const Input& input, 
     group = session_.GroupAt(node);
   Link* link = group->Shared(session_.conversation_.id, for_script);
   if (link == nullptr) [[unlikely]] {
-    return Refuse(plan.entry, worker_.TooManyLinksLine(session_.upstream_), input);
+    const std::string line = group->key().tracker != 0
+                                 ? worker_.TooManyPinnedLine(session_.upstream_)
+                                 : worker_.TooManyLinksLine(session_.upstream_);
+    return Refuse(plan.entry, line, input);
   }
   if (session_.on_links_ != 0) {
     const Route& route = routes.at(node);
@@ -158,7 +157,7 @@ bool Dispatcher::SendRouted(const Plan& plan, const Input& input) {
   }
   routes.scripts = for_script;
   routes.waits_since_ms = 0;
-  if (!following_.empty() && FanOut(plan, input)) return true;
+  if (!following_.empty() && session_.tracking() == nullptr && FanOut(plan, input)) return true;
   return SendOn(link, plan, input);
 }
 
@@ -209,9 +208,15 @@ std::optional<bool> Dispatcher::PerformInCluster(const Plan& plan, const Input& 
                           plan.entry != nullptr && plan.entry->spec->parent != nullptr &&
                           plan.entry->spec->parent->name == "cluster";
   if (plan.kind == PlanKind::kPinned || of_cluster) [[unlikely]] {
-    const Topology& topology = *worker_.UpstreamAt(session_.upstream_).snapshot().topology;
-    const std::string_view refusal = RefusalOf(plan.entry, topology.is_replicated());
+    const std::string_view refusal = RefusalOf(plan.entry);
     if (!refusal.empty() && session_.multi() == nullptr) return Refuse(plan.entry, refusal, input);
+  }
+  const bool tracks =
+      session_.tracking() != nullptr ||
+      (EffectOf(plan.entry) == PinEffect::kTracking &&
+       !worker_.UpstreamAt(session_.upstream_).snapshot().topology->is_replicated());
+  if (tracks) [[unlikely]] {
+    if (const std::optional<bool> done = TrackInCluster(plan, input)) return done;
   }
   if (session_.multi() != nullptr) [[unlikely]]
     return PerformDeferred(plan, input);
@@ -272,7 +277,8 @@ std::optional<bool> Dispatcher::PerformInItsTransaction(const Plan& plan, const 
 std::string_view Dispatcher::RefusalInTransaction(const CommandEntry* entry) const {
   if (session_.routes_ == nullptr || EffectOf(entry) != PinEffect::kTracking) return {};
   const Topology& topology = *worker_.UpstreamAt(session_.upstream_).snapshot().topology;
-  return RefusalOf(entry, topology.is_replicated());
+  if (topology.is_replicated()) return {};
+  return "-ERR weir: CLIENT TRACKING is not possible inside MULTI on a cluster";
 }
 
 bool Dispatcher::AnswerHere(const Plan& plan, const Input& input, std::string_view reply) {

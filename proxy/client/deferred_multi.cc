@@ -11,6 +11,7 @@
 
 #include "plugins/text.h"
 #include "proxy/backend/upstream.h"
+#include "proxy/client/cluster_tracking.h"
 #include "proxy/client/dispatcher.h"
 #include "proxy/client/lanes.h"
 #include "proxy/client/permission.h"
@@ -274,6 +275,10 @@ void Dispatcher::SendUnheard(std::string_view bytes, PinEffect effect,
     request->extra = std::move(task);
   }
   session_.pinned_->state.OnSent(effect, false);
+  if (effect == PinEffect::kMulti && session_.tracking() != nullptr) {
+    request->caching = std::exchange(session_.tracking()->caching, false);
+    session_.SayCaching(session_.own_link_, *request);
+  }
   const Slice wire = Slice::Copy(worker_.context().chunks, bytes);
   if (!session_.own_link_->Send(request, wire.chunk(), wire.view())) {
     session_.AnswerAt(request, "");

@@ -223,11 +223,12 @@ bool Dispatcher::SendOn(Link* link, const Plan& plan, const Input& input) {
   const bool silent = TakeSilence();
   const bool counts = plan.entry != nullptr && plan.entry->counts_receivers &&
                       worker_.CountsOf(session_.upstream_).any();
+  const bool own = link == session_.own_link_;
   Request* tail = session_.tail_;
   if (tail != nullptr && tail->entry == plan.entry && worker_.joins_runs() &&
       link->CanExtend(tail) && !silent && tail->in_transaction == InTransaction::kNone &&
       !tail->silent && tail->extra == nullptr && input.reply_marks == 0 && !input.keeps() &&
-      !counts && tail->received_ns == context.NowNs() && !link->own() && !tail->keeps_wire &&
+      !counts && tail->received_ns == context.NowNs() && !own && !tail->keeps_wire &&
       tail->wire.ContinuesWith(chunk, wire)) {
     link->Extend(tail, chunk, wire);
     ++session_.unanswered_;
@@ -238,9 +239,9 @@ bool Dispatcher::SendOn(Link* link, const Plan& plan, const Input& input) {
     const bool as_script = input.script != nullptr;
     // What a script answers, weir has to look at.
     request->use = silent && !as_script ? ReplyUse::kSwallow : ReplyUse::kForward;
-    request->retryable = plan.entry != nullptr && plan.entry->is_readonly && !link->own();
+    request->retryable = plan.entry != nullptr && plan.entry->is_readonly && !own;
     request->deadline_ms = worker_.DeadlineMs(session_.upstream_, plan.entry);
-    if (link->own()) NoteOwnRequest(plan, input, request);
+    if (own) NoteOwnRequest(plan, input, request);
     if (plan.entry != nullptr && plan.entry->script != ScriptUse::kNone) {
       NoteScript(plan, input, request);
     }
@@ -258,8 +259,11 @@ bool Dispatcher::SendOn(Link* link, const Plan& plan, const Input& input) {
       request->slot = plan.slot;
       request->keeps_wire = true;
     }
-    if (!link->Send(request, chunk, wire)) [[unlikely]] {
-      if (session_.routes_ != nullptr && !link->own()) {
+    const bool ready = !request->caching || session_.SayCaching(link, *request);
+    if (!ready || !link->Send(request, chunk, wire)) [[unlikely]] {
+      // What was said of it must not be taken for said of another.
+      if (request->caching && !own) session_.CloseTrackedLink(link);
+      if (session_.routes_ != nullptr && !own) {
         DetourUnsent(request, *link, chunk, wire);
         return true;
       }
@@ -270,7 +274,7 @@ bool Dispatcher::SendOn(Link* link, const Plan& plan, const Input& input) {
       return true;
     }
     const bool alone = ++session_.on_links_ == 1;
-    if (session_.routes_ != nullptr && !link->own()) [[unlikely]] {
+    if (session_.routes_ != nullptr && !own) [[unlikely]] {
       session_.JoinRoute(*request, link);
       session_.flow_ = alone || session_.flow_ == link ? link : nullptr;
     } else {
@@ -342,6 +346,7 @@ bool Dispatcher::Ask(const Plan& plan, const Input& input, LocalOutcome outcome,
     key.password = ask.credentials->password;
     key.client_credentials = true;
   }
+  key.tracker = 0;  // what weir asks, nobody keeps
   LinkGroup* group = worker_.UpstreamAt(session_.upstream_).Hold(key);
   Link* link = group->Shared(conversation.id);
   if (session_.routes_ != nullptr && (link == nullptr || link->state() == Link::State::kBackoff)) {

@@ -276,6 +276,14 @@ class Dispatcher {
   bool ConcernsInvalidations(const ParsedRequest& parsed) const;
   bool AskTracking(const Plan& plan, const Input& input);
   static bool AsksForBroadcast(const ParsedRequest& parsed);
+  // cluster_tracking.cc
+  std::optional<bool> TrackInCluster(const Plan& plan, const Input& input);
+  bool SwitchTracking(const Plan& plan, const Input& input);
+  bool Cache(const Plan& plan, const Input& input);
+  std::optional<bool> AskTracked(const Plan& plan, const Input& input);
+  std::optional<bool> FindTracked(const Plan& plan, const Input& input,
+                                  const std::vector<NodeIndex>& nodes,
+                                  std::vector<PartPlan>* parts);
   std::optional<bool> Replicate(const Plan& plan, const Input& input);  // replication.cc
   bool FailExec(const Plan& plan, const Input& input);
   void AskWhatChanged();

@@ -16,6 +16,7 @@
 // What it holds cannot be rebuilt, so nothing is ever sent again on another connection.
 #include "proxy/backend/call.h"
 #include "proxy/backend/upstream.h"
+#include "proxy/client/cluster_tracking.h"
 #include "proxy/client/lanes.h"
 #include "proxy/client/routes.h"
 #include "proxy/client/session.h"
@@ -27,7 +28,7 @@ namespace weir {
 
 bool Session::TakeOwnLink(const LinkKey& key) {
   LinkGroup* group = worker_->UpstreamAt(upstream_).Hold(key);
-  Link* link = group->TakeExclusive();
+  Link* link = key.tracker != 0 ? group->Shared(conversation_.id) : group->TakeExclusive();
   group->Release();
   if (link == nullptr) return false;
   if (pinned_ == nullptr) pinned_ = std::make_unique<Pinned>();
@@ -71,10 +72,13 @@ void Session::GiveBackOwnLink() {
   const InLane in(this, pinned_->upstream);
   Link* link = std::exchange(own_link_, nullptr);
   if (flow_ == link) flow_ = nullptr;
-  link->SetHolder(nullptr);
-  if (link->state() != Link::State::kClosed) {
+  const bool clean = pinned_->state.clean() && pinned_->at == link->key();
+  if (link->key().tracker != 0) {
+    // It stays the client's.
+    if (!clean) link->CloseNow("-ERR weir: the link was closed");
+  } else if (link->SetHolder(nullptr); link->state() != Link::State::kClosed) {
     LinkGroup* group = worker_->UpstreamAt(upstream_).Hold(link->key());
-    group->GiveBack(link, pinned_->state.clean() && pinned_->at == link->key());
+    group->GiveBack(link, clean);
     group->Release();
   }
   ShowPinReason(PinReason::kNone);
@@ -91,7 +95,7 @@ void Session::DropOwnLink(std::string_view line) {
   pinned_.reset();
   if (link == nullptr) return;
   if (flow_ == link) flow_ = nullptr;
-  link->SetHolder(nullptr);
+  if (link->key().tracker == 0) link->SetHolder(nullptr);
   link->CloseNow(line);
 }
 
@@ -176,7 +180,16 @@ void Session::NoteOwnLinkLost(std::string_view line) {
   Schedule();
 }
 
-void Session::OnOwnLinkGone(std::string_view /*line*/) {
+void Session::OnOwnLinkGone(Link& gone, std::string_view /*line*/) {
+  if (tracking() != nullptr && gone.key().tracker != 0) {
+    std::erase(tracking()->links, &gone);
+    CloseTrackedLink(&gone);
+    tracking()->reach = tracking()->broadcast;
+    if (!closed_) PushFlush();
+    // It could never hear of all keys.
+    if (tracking()->on && tracking()->broadcast && gone.refused()) KillAfterReplies();
+  }
+  if (&gone != own_link_) return;
   const InLane in(this, pinned_->upstream);
   Link* link = std::exchange(own_link_, nullptr);
   if (flow_ == link) flow_ = nullptr;
@@ -207,6 +220,7 @@ void Session::OnOwnLinkGone(std::string_view /*line*/) {
 // none of them can be half said now. If it does not read, neither does weir: Redis has its own
 // bound.
 void Session::OnPush(Chunk* chunk, std::string_view bytes) {
+  if (tracking() != nullptr && !streaming_) return PushInvalidation(chunk, bytes);
   const PinHolds& held = pinned_->state.expected();
   const bool wanted = held.tracking || held.other || pinned_->state.holds().tracking;
   if (!wanted || (!streaming_ && !TakesPush(bytes))) return;
@@ -239,6 +253,7 @@ bool Session::Unblock(bool with_error) {
   Upstream& upstream = worker_->UpstreamAt(upstream_);
   LinkKey key = group_->key();
   key.node = pinned_->at.node;
+  key.tracker = 0;
   LinkGroup* group = upstream.Hold(key);
   CallUpstream(&worker_->context(), &upstream, group, std::move(request),
                /*retryable=*/false, [](std::string_view) {});

@@ -266,6 +266,7 @@ bool Dispatcher::SendLarge(Link* link, const Plan& plan, const Input& input) {
     request->extra = std::move(task);
     if (counts) request->collect = true;
   }
+  if (request->caching) session_.SayCaching(link, *request);
   if (!link->Send(request, copy.chunk(), copy.view())) return true;
   ++session_.on_links_;
   session_.flow_ = link;

@@ -185,6 +185,9 @@ bool Dispatcher::PerformInTransaction(const Plan& plan, const Input& input) {
     default:
       break;
   }
+  const bool asks_tracking = entry.local == LocalCommand::kClientGetredir ||
+                             entry.local == LocalCommand::kClientTrackinginfo;
+  if (asks_tracking && session_.tracking() != nullptr) return SendOwn(plan, input);
   if (const std::optional<bool> done = Defer(plan, input)) return *done;
   LocalInTransaction judged = JudgeLocal(entry, input.parsed, session_.pinned_->offered);
   if (!judged.refusal.empty()) return RefuseInTransaction(&entry, judged.refusal, input);

@@ -176,13 +176,16 @@ Request* Dispatcher::SendPart(Request* whole, const PartPlan& plan, const Slice&
   part->slot = plan.slot;
   part->home = plan.home;
   part->keeps_wire = true;
+  part->caching = whole->caching;
   SendOrDetour(part, plan.link, wire);
   return part;
 }
 
 // A request of a session with several nodes or upstreams, on a shared link.
 void Dispatcher::SendOrDetour(Request* request, Link* link, const Slice& wire) {
-  if (!link->Send(request, wire.chunk(), wire.view())) {
+  const bool ready = !request->caching || session_.SayCaching(link, *request);
+  if (!ready || !link->Send(request, wire.chunk(), wire.view())) {
+    if (request->caching) session_.CloseTrackedLink(link);
     // With a single node there is no other way: SendAllParts says so.
     if (session_.routes_ != nullptr) DetourUnsent(request, *link, wire.chunk(), wire.view());
     return;

@@ -153,7 +153,7 @@ bool Session::TakeRefusal(Request& request, std::string_view line, std::string* 
   if (redirect.refusal == Refusal::kReadonly) {
     worker_->UpstreamAt(upstream_).Doubt(request.link->key().node);
   }
-  if (pinned_ != nullptr && request.link == own_link_) {
+  if (pinned_ != nullptr && request.link == own_link_ && !request.routed) {
     return TakeOwnRefusal(request, line, instead);
   }
   if (request.whole != nullptr && request.whole->fanned) {
@@ -314,7 +314,11 @@ bool Session::SendDetour(Detour& detour) {
   Link* link =
       node == kNoNode ? nullptr : GroupAt(node)->Shared(conversation_.id, RunsScript(*request));
   const uint64_t deadline_ms = worker_->DeadlineMs(upstream_, request->entry);
-  if (link != nullptr && (!detour.asking || SendAsking(context, link, deadline_ms))) {
+  // Between ASKING and its command nothing else may stand.
+  const bool ready = link != nullptr && (detour.asking ? SendAsking(context, link, deadline_ms)
+                                                       : SayCaching(link, *request));
+  if (ready) {
+    if (detour.asking) PushFlushBehindAsked(*request);
     MakeUnsent(request);
     TakeBack(request);
     request->deadline_ms = deadline_ms;
@@ -325,6 +329,7 @@ bool Session::SendDetour(Detour& detour) {
       flow_ = on_links_ == 1 ? link : nullptr;
       return true;
     }
+    if (request->caching) CloseTrackedLink(link);
   }
   // Nobody serves the slot, or who does cannot be reached.
   if (link != nullptr) detour.line = link->RefusalLine();
@@ -365,7 +370,12 @@ bool Session::SendOwnDetour(Detour& detour, NodeIndex node) {
     detour.given_up = true;
     return false;
   }
-  if (detour.asking) SendOnOwnLink({"ASKING"});
+  if (detour.asking) {
+    SendOnOwnLink({"ASKING"});
+    PushFlushBehindAsked(*request);
+  } else {
+    SayCaching(own_link_, *request);
+  }
   MakeUnsent(request);
   request->deadline_ms = worker_->DeadlineMs(upstream_, request->entry);
   pinned_->state.OnSent(request->effect, request->effect_on);

@@ -57,12 +57,14 @@ struct Detour {
   bool given_up = false;  // `line` is the answer
 };
 
+struct ClusterTracking;
+
 struct Routes {
   static constexpr uint64_t kPauseMs =
       50;  // before a node is tried again that could not be reached
 
-  Routes() = default;
-  ~Routes() { ReleaseGroups(); }
+  Routes();
+  ~Routes();
   Routes(const Routes&) = delete;
   Routes& operator=(const Routes&) = delete;
 
@@ -84,6 +86,7 @@ struct Routes {
   uint64_t waits_since_ms = 0;  // the next request cannot be sent yet; 0: no such wait
   std::unique_ptr<HostTimer> timer;
   std::unique_ptr<DeferredMulti> multi;
+  std::unique_ptr<ClusterTracking> tracking;  // null: the client tracks no keys
   uint64_t held_since_ns = 0;      // replies of the queue's head wait for others; 0: none do
   bool in_held_replies = false;    // of the worker
   size_t held_bytes = 0;           // of replies that wait for an earlier one's

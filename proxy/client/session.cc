@@ -10,6 +10,7 @@
 
 #include "plugins/chain.h"
 #include "proxy/backend/upstream.h"
+#include "proxy/client/cluster_tracking.h"
 #include "proxy/client/dispatcher.h"
 #include "proxy/client/lanes.h"
 #include "proxy/client/routes.h"
@@ -104,6 +105,7 @@ void Session::Close() {
   // What is half said or half heard on it is nobody's any more; nor may a blocked command take
   // anything for a client that is gone.
   DropOwnLink("-ERR weir: the client left");
+  EndTracking();
   flow_ = nullptr;
   out_.Clear();
   input_ = Slice();
@@ -120,6 +122,8 @@ void Session::OnStreamClosed() { delete this; }
 
 void Session::UpdateGroup() {
   LinkKey key = worker_->KeyOf(conversation_, upstream_, home());
+  if (tracking() != nullptr) [[unlikely]]
+    key.tracker = conversation_.id;
   if (group_ != nullptr && group_->key() == key) return;
   LinkGroup* before = std::exchange(group_, worker_->UpstreamAt(upstream_).Hold(key));
   if (before != nullptr) before->Release();
@@ -329,6 +333,8 @@ void Session::OnTurnEnd() {
     RunDetours();
   }
   if (pinned_ != nullptr) SettleOwnLink();
+  if (tracking() != nullptr) [[unlikely]]
+    SettleTracking();
   if (!stream_.watches_write()) Flush();
 }
 
@@ -420,6 +426,11 @@ ClientRow Session::Row() const {
     row.watch_lost = pinned_->lost.watch;
     if (holds.tracking) row.redirect = pinned_->redirect.client_id;
     row.queued = pinned_->state.queued();
+  }
+  if (const ClusterTracking* tracks = tracking(); tracks != nullptr && tracks->on) {
+    row.tracking = true;
+    row.broadcast = tracks->broadcast;
+    row.redirect = 0;
   }
   if (subscriptions_ != nullptr) {
     row.channels = subscriptions_->count(ChannelKind::kChannel);

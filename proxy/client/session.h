@@ -43,6 +43,7 @@
 namespace weir {
 
 struct ChainWalk;
+struct ClusterTracking;
 struct DeferredMulti;
 struct Detour;
 struct FannedRun;
@@ -159,8 +160,11 @@ class Session final : public StreamOwner, public RequestOwner, public SessionVie
   void OnLinkRoom() override { ClearPause(Pause::kLinkFull); }
   void OnPausedLinkGone() override { extras_->paused_link = nullptr; }
   void OnPush(Chunk* chunk, std::string_view bytes) override;
-  void OnOwnLinkIntroduced() override { TellTarget(); }
-  void OnOwnLinkGone(std::string_view line) override;
+  void OnOwnLinkIntroduced(Link& link) override;
+  void OnOwnLinkGone(Link& link, std::string_view line) override;
+  void OnTrackedLinkMade(Link& link) override;
+  void OnTrackedLinkConnected(std::vector<HandshakeStep>* steps) override;
+  void OnNodesChanged() override { Schedule(); }
 
   // ---- SessionView
   uint64_t id() const override { return conversation_.id; }
@@ -299,6 +303,21 @@ class Session final : public StreamOwner, public RequestOwner, public SessionVie
   void TellTarget();
   bool TakesPush(std::string_view frame) const;
   bool PushBrokenRedirect(std::string_view frame);
+  // cluster_tracking.cc: CLIENT TRACKING with several nodes.
+  ClusterTracking* tracking() const;  // null: it does not track so
+  void BeginTracking();
+  std::string NoteTracking(bool on, const std::string& wire, std::string_view reply);
+  void EndTracking();
+  void SettleTracking();
+  void ReachAllPrimaries();
+  void CloseTrackedLink(Link* link);
+  void PushInvalidation(Chunk* chunk, std::string_view frame);
+  void PushFlush();
+  void PushBehind(const Request* request, Slice frame);
+  void SayPushesBehind(const Request* request);
+  void PushFlushBehindAsked(const Request& request);
+  bool SayCaching(Link* link, const Request& request);
+  void TakeCaching(Request* request);
   // parts.cc: requests that several nodes answer together.
   void OnPartReply(Request& part, std::string_view bytes, uint32_t frames);
   void FailPart(Request& part, std::string_view line);

@@ -3,6 +3,7 @@
 
 #include "plugins/chain.h"
 #include "proxy/backend/upstream.h"
+#include "proxy/client/cluster_tracking.h"
 #include "proxy/client/dispatcher.h"
 #include "proxy/client/lanes.h"
 #include "proxy/client/request_task.h"
@@ -28,6 +29,8 @@ Request* Session::Push(const CommandEntry* entry) {
   context.stats.requests_in_flight.Add(1);
   if (worker_->asked().chunk != nullptr) [[unlikely]]
     KeepAsked(request);
+  if (tracking() != nullptr) [[unlikely]]
+    TakeCaching(request);
   return request;
 }
 
@@ -322,6 +325,8 @@ void Session::Advance() {
     if (reorders()) held_bytes() -= request->reply.bytes();
     out_.Append(std::move(request->reply));
     if (request->fanned) SayFanned(*request);
+    if (tracking() != nullptr) [[unlikely]]
+      SayPushesBehind(request);
     if (request->close_after) close_when_said_ = true;
     head_ = request->owner_next;
     if (head_ == nullptr) tail_ = nullptr;
@@ -372,7 +377,7 @@ void Session::CheckOutput(Link* of_reply) {
     if (out_.bytes() > 2 * worker_->output_bytes_max()) CloseForOutput();
     return;
   }
-  if (link != own_link_ && !link->retiring() && out_.bytes() > worker_->output_bytes_max() / 4) {
+  if (!link->own() && !link->retiring() && out_.bytes() > worker_->output_bytes_max() / 4) {
     worker_->context().stats.links_fenced.Add();
     LinkGroup* group = worker_->UpstreamAt(upstream_).Hold(link->key());
     group->SetAside(link);

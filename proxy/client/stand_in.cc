@@ -41,7 +41,7 @@ void Dispatcher::StandIn(const CommandEntry* shown, const ScriptCall& script, co
   request->collect = true;
   request->keeps_wire = true;
   // What is lost with a connection of the client's own is more than this.
-  request->repeatable = !link.own();
+  request->repeatable = link.resends() && &link != session_.own_link_;
 }
 
 // Whether it can still tell that it has run when the node gets it once more, at the latest.

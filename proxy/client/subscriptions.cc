@@ -75,7 +75,8 @@ void Subscriptions::Want(Command& command) {
   const InLane in(session_, upstream);
   Upstream& of = worker.UpstreamAt(upstream);
   SubscriptionCounts& counts = worker.CountsOf(upstream);
-  const LinkKey& key = session_->group_->key();
+  LinkKey key = session_->group_->key();
+  key.tracker = 0;
   const std::vector<std::string_view> names(command.names.begin(), command.names.end());
   const Topology& topology = *of.snapshot().topology;
   if (command.kind == ChannelKind::kShard && !topology.is_single() && !topology.is_replicated()) {

@@ -380,8 +380,8 @@ TEST_F(EjectionTest, AReadBehindAskingIsAnAnswer) {
   EXPECT_TRUE(HasMetric(weir, "weir_ejections_total{worker=\"0\"} 0\n"));
 }
 
-// The request in front of the read had no deadline, and by the oldest request's a link was judged: so
-// it never broke, and all that came behind waited out its time on it.
+// The request in front of the read had no deadline, and by the oldest request's a link was judged:
+// so it never broke, and all that came behind waited out its time on it.
 TEST_F(EjectionTest, ALinkWhoseOldestRequestIsAskingBreaksAsAny) {
   std::unique_ptr<FakeBackend> nodes[2];
   std::atomic<bool> ready = false;
@@ -409,8 +409,8 @@ TEST_F(EjectionTest, ALinkWhoseOldestRequestIsAskingBreaksAsAny) {
     answer = client.Text({"GET", "k"});
     return answer.starts_with("-TIMEOUT weir: ");
   })) << answer;
-  EXPECT_TRUE(Eventually(
-      [&] { return !HasMetric(weir, "weir_links_failed_total{worker=\"0\"} 0\n"); }));
+  EXPECT_TRUE(
+      Eventually([&] { return !HasMetric(weir, "weir_links_failed_total{worker=\"0\"} 0\n"); }));
 }
 
 // Its probes were refused, which was taken for no answer: so it stayed ejected, and clients heard

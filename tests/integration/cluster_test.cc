@@ -52,8 +52,6 @@ TEST_F(ClusterTest, WhatHasNoKeyGoesToOnePrimaryAndLooksLikeOneServer) {
   EXPECT_EQ(client.Text({"SELECT", "0"}), "OK");
   EXPECT_EQ(client.Text({"GET", "a"}), "1");
   EXPECT_EQ(client.Text({"READONLY"}), "-ERR This instance has cluster support disabled");
-  EXPECT_EQ(client.Text({"CLIENT", "TRACKING", "ON"}),
-            "-ERR weir: CLIENT TRACKING is not possible on a cluster yet");
 }
 
 TEST_F(ClusterTest, WaitIsAboutTheNodeOfTheLastWrite) {

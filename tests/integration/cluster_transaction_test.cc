@@ -2,6 +2,7 @@
 // until then it looks as on one Redis.
 #include <gtest/gtest.h>
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -33,9 +34,24 @@ class ClusterTransactionTest : public ::testing::Test {
         client.Send(bytes);
         return client.ReadUntilClose();
       };
-      EXPECT_EQ(Printable(heard(weir_.port()), 2000), Printable(heard(redis_.port()), 2000))
+      EXPECT_EQ(Printable(WithoutNode(heard(weir_.port())), 2000),
+                Printable(WithoutNode(heard(redis_.port())), 2000))
           << Printable(bytes, 2000);
     }
+  }
+
+  // Inside MULTI the node itself answers HELLO: by its own client's id, and as what it is.
+  static std::string WithoutNode(std::string heard) {
+    for (const auto& [word, instead] : std::map<std::string, std::string>{
+             {"$2\r\nid\r\n:", ":0"}, {"$4\r\nmode\r\n$", "$0\r\n"}}) {
+      const size_t at = heard.find(word);
+      if (at == std::string::npos) continue;
+      const size_t value = at + word.size() - 1;
+      size_t end = heard.find("\r\n", value);
+      if (heard[value] == '$') end = heard.find("\r\n", end + 2);
+      heard.replace(value, end - value, instead);
+    }
+    return heard;
   }
 
   Cluster cluster_;
