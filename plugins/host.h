@@ -76,9 +76,8 @@ class Host {
 
   // What weir knows of an upstream's commands. Valid until this turn of the loop ends.
   virtual const RoutingTable& Routing(int upstream) = 0;
-  // Keys of which each, given to Call, reaches another node, all those together that serve keys
-  // now:
-  // "" for an upstream of one node; none while nobody is known to serve any.
+  // Keys of which each, given to Call, reaches another node, and all together each that serves keys
+  // now: "" for an upstream of one node; none while nobody is known to serve any.
   virtual std::vector<std::string> KeyOfEachNode(int upstream) = 0;
 
   virtual void Log(std::string_view event, std::string_view detail) = 0;

@@ -45,6 +45,13 @@ std::string ErrorLine(std::string_view text) {
   return line;
 }
 
+// Whose tokens these are. Neither users nor prefixes have a NUL byte.
+std::string OwnerOf(SessionView& session) {
+  const std::string_view prefix = session.names_prefix();
+  return prefix.empty() ? std::string(session.user())
+                        : Concat(session.user(), std::string_view("\0", 1), prefix);
+}
+
 class Idempotency final : public Plugin {
  public:
   Idempotency(IdempotencySettings settings, std::shared_ptr<IdempotencyCounts> counts, Host& host)
@@ -129,8 +136,9 @@ class Idempotency final : public Plugin {
     for (uint32_t i = command->within; i < args.size(); ++i) within.emplace_back(args[i]);
     // It is about the command within from here on, also for the plugins behind.
     request.Rewrite(std::move(within));
-    return Send({kCommandName, request.session().user()}, token, std::move(question),
-                {wait_ms, settings_.on_unknown}, request);
+    const std::string owner = OwnerOf(request.session());
+    return Send({kCommandName, owner}, token, std::move(question), {wait_ms, settings_.on_unknown},
+                request);
   }
 
   // ---- rules
@@ -160,7 +168,8 @@ class Idempotency final : public Plugin {
     question.ttl_ms = static_cast<uint64_t>(rule.ttl_ms);
     question.record_errors = rule.record_errors;
     question.rule = index;
-    return Send({rule.name, request.session().user()}, token, std::move(question),
+    const std::string owner = OwnerOf(request.session());
+    return Send({rule.name, owner}, token, std::move(question),
                 {static_cast<uint64_t>(rule.wait_ms), rule.on_unknown}, request);
   }
 
@@ -315,7 +324,7 @@ class Idempotency final : public Plugin {
     if (!counts || !request.is_whole()) return;
     const std::string fingerprint = IdemFingerprint(args);
     const std::string owner =
-        Concat("shadow:", request.session().db(), ":", request.session().user());
+        Concat("shadow:", request.session().db(), ":", OwnerOf(request.session()));
     const std::string_view key = args[match.key == RuleSet::kNoKey ? plan.keys[0] : match.key];
     const std::string record = IdemRecordKey({rule.name, owner}, token, key);
     std::string ask;

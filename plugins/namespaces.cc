@@ -280,6 +280,7 @@ class Namespaces final : public Plugin {
     }
     if (client->tenant != nullptr) client->tenant->Leave();
     client->tenant = std::move(tenant);
+    session.set_names_prefix(client->tenant == nullptr ? "" : client->tenant->prefix());
   }
 
   std::shared_ptr<Tenant> Find(SessionView& session, Client* client) {

@@ -59,6 +59,10 @@ class SessionView {
   virtual int db() const = 0;
   virtual int protocol_version() const = 0;
   virtual bool in_transaction() const = 0;  // MULTI was sent, and neither EXEC nor DISCARD
+  // What a plugin puts before this client's names; "": none does. Two clients with other prefixes
+  // are strangers to each other, whoever they are: what is kept for a user is kept for both.
+  virtual std::string_view names_prefix() const { return {}; }
+  virtual void set_names_prefix(std::string_view /*prefix*/) {}
   // A word of the plugin's own for this client, 0 at first; `slot` from Host::TakeSessionSlot.
   virtual uint64_t& word(size_t slot) = 0;
 

@@ -178,6 +178,10 @@ class Session final : public StreamOwner, public RequestOwner, public SessionVie
     return multi() != nullptr || (own_link_ != nullptr && pinned_->state.expected().transaction);
   }
   uint64_t& word(size_t slot) override { return extras_->words[slot]; }
+  std::string_view names_prefix() const override {
+    return extras_ == nullptr ? std::string_view() : extras_->names_prefix;
+  }
+  void set_names_prefix(std::string_view prefix) override { extras().names_prefix = prefix; }
 
  private:
   friend class Deferred;
@@ -206,6 +210,7 @@ class Session final : public StreamOwner, public RequestOwner, public SessionVie
     std::unique_ptr<Monitoring> monitoring;  // null: it is not in MONITOR
     std::unique_ptr<ChainWalk> walk;         // of the request that waits at the front of input_
     std::unique_ptr<uint64_t[]> words;       // of plugins that keep something for each session
+    std::string names_prefix;                // see SessionView
     Link* full_link = nullptr;               // it waits for room there
     Link* paused_link = nullptr;             // which waits for this client to read
   };

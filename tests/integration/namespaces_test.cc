@@ -251,6 +251,28 @@ TEST_F(NamespacesTest, WhatIsPoppedIsNeverTooLarge) {
   EXPECT_TRUE(a.Command({"LMPOP", "1", "l", "LEFT"}) == "*2\r\n$1\r\nl\r\n*1\r\n" + Bulk(value));
 }
 
+// Both are the user "default", and their keys are in one slot: a token of the one must tell the
+// other nothing, neither that it was used nor what came of it.
+TEST_F(NamespacesTest, TokensAreTheirOwnToo) {
+  const auto weir = Start(redis_.url(), "",
+                          "[plugin.idempotency]\nenabled = true\n"
+                          "[[plugin.idempotency.rule]]\nname = \"pay\"\ncommands = [\"RPUSH\"]\n"
+                          "token = \"arg(-1)\"\n");
+  RawClient a(weir->port()), b(b_path());
+  for (RawClient* client : {&a, &b}) {
+    EXPECT_EQ(client->Command({"RPUSH", "{t}l", "x", "token"}), ":2\r\n");
+    EXPECT_EQ(client->Command({"RPUSH", "{t}l", "x", "token"}), ":2\r\n");
+    EXPECT_EQ(client->Command({"WEIR.IDEM", "token", "INCR", "{t}n"}), ":1\r\n");
+    EXPECT_EQ(client->Command({"WEIR.IDEM", "token", "INCR", "{t}n"}), ":1\r\n");
+  }
+  EXPECT_TRUE(b.Command({"RPUSH", "{t}l", "y", "token"}).starts_with("-IDEMMISMATCH "));
+  // Under a claim, too, and its reply names the client's own key.
+  EXPECT_EQ(a.Command({"RPUSH", "q", "1", "seed"}), ":2\r\n");
+  EXPECT_EQ(a.Command({"WEIR.IDEM", "pop", "BLPOP", "q", "1"}), "*2\r\n$1\r\nq\r\n$1\r\n1\r\n");
+  EXPECT_EQ(a.Command({"WEIR.IDEM", "pop", "BLPOP", "q", "1"}), "*2\r\n$1\r\nq\r\n$1\r\n1\r\n");
+  EXPECT_EQ(a.Command({"LLEN", "q"}), ":1\r\n");
+}
+
 TEST_F(NamespacesTest, OnAClusterTagsKeepTheirSlot) {
   Cluster cluster({.primaries = 3});
   const auto weir = Start(cluster.url(), "scripts = \"declared_keys\"\n");
