@@ -142,7 +142,7 @@ TEST_F(ClusterTransactionTest, ClientsKnowTheirNumbersInIt) {
   EXPECT_EQ(client.Text({"WEIR", "HEALTH"}),
             "-ERR weir: 'weir|health' is not possible inside MULTI");
   EXPECT_EQ(client.Text({"CLIENT", "TRACKING", "ON"}),
-            "-ERR weir: CLIENT TRACKING is not possible on a cluster yet");
+            "-ERR weir: CLIENT TRACKING is not possible inside MULTI on a cluster");
   EXPECT_EQ(client.Text({"MGET", cluster_.KeyOn(0, 2), cluster_.KeyOn(1, 2)}),
             "-CROSSSLOT Keys in request don't hash to the same slot");
   EXPECT_EQ(client.Text({"INCR", cluster_.KeyOn(1, 2)}), "QUEUED");

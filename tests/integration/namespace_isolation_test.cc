@@ -101,10 +101,10 @@ class NamespaceIsolationTest : public ::testing::TestWithParam<const char*> {
   // All that comes until the PING is answered; of what blocks, or wants to hear nothing, what comes
   // for a while.
   static std::string ReadUntilDone(RawClient* client) {
-    constexpr int kReadsMax = 10;
+    constexpr int kReadsMax = 150;
     std::string heard;
     for (int i = 0; i < kReadsMax; ++i) {
-      heard += client->ReadAvailable(2);
+      heard += client->ReadAvailable(3);
       const bool done =
           heard.find("b-is-done") != std::string::npos || heard.find("QUEUED") != std::string::npos;
       if (done) break;
