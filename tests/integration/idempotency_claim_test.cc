@@ -379,14 +379,14 @@ TEST(IdempotencyClaimClusterTest, GoesToTheNodeOfItsKeysAndFollowsThem) {
     RawClient direct(cluster.node(node).port());
     direct.Command({"RPUSH", list, "x", "y"});
     for (int again = 0; again < 2; ++again) {
-      EXPECT_EQ(client.Command({"WEIR.IDEM", "t", "BLPOP", list, "0"}),
+      EXPECT_EQ(client.Command({"WEIR.IDEM", "pop", "BLPOP", list, "0"}),
                 "*2\r\n" + Bulk(list) + Bulk("x"));
     }
     EXPECT_EQ(direct.Command({"LLEN", list}), ":1\r\n");
   }
   // A script without keys runs anywhere.
-  EXPECT_EQ(client.Command({"WEIR.IDEM", "t", "EVAL", "return 7", "0"}), ":7\r\n");
-  EXPECT_EQ(client.Command({"WEIR.IDEM", "t", "EVAL", "return 7", "0"}), ":7\r\n");
+  EXPECT_EQ(client.Command({"WEIR.IDEM", "seven", "EVAL", "return 7", "0"}), ":7\r\n");
+  EXPECT_EQ(client.Command({"WEIR.IDEM", "seven", "EVAL", "return 7", "0"}), ":7\r\n");
   const std::string moved = cluster.KeyOn(0, 1);
   const auto slot = static_cast<uint16_t>(
       std::stoi(ParseReply(client.Command({"CLUSTER", "KEYSLOT", moved})).text));

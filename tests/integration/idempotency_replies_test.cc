@@ -200,7 +200,6 @@ const std::vector<Case>& Claimed() {
       {{}, {"EVAL", "return redis.call('INCR', KEYS[1])", "1", "n"}},
       {{}, {"EVAL", "return {1, {'a', {}, false, true, 3.9}, redis.status_reply('FINE')}", "0"}},
       {{}, {"EVAL", "return nil", "0"}},
-      {{}, {"EVAL", "return redis.call('BLPOP', 'none', 1)", "0"}},
       {{},
        {"EVAL",
         "redis.setresp(3); redis.call('ZADD', KEYS[1], 1.5, 'a', 'inf', 'b'); "
