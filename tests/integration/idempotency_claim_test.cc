@@ -388,8 +388,9 @@ TEST(IdempotencyClaimClusterTest, GoesToTheNodeOfItsKeysAndFollowsThem) {
   EXPECT_EQ(client.Command({"WEIR.IDEM", "seven", "EVAL", "return 7", "0"}), ":7\r\n");
   EXPECT_EQ(client.Command({"WEIR.IDEM", "seven", "EVAL", "return 7", "0"}), ":7\r\n");
   const std::string moved = cluster.KeyOn(0, 1);
+  RawClient node(cluster.node(0).port());
   const auto slot = static_cast<uint16_t>(
-      std::stoi(ParseReply(client.Command({"CLUSTER", "KEYSLOT", moved})).text));
+      std::stoi(ParseReply(node.Command({"CLUSTER", "KEYSLOT", moved})).text));
   cluster.MoveSlots(0, 1, slot, 1);
   EXPECT_EQ(client.Command({"WEIR.IDEM", "t", "EVAL", kIncr, "1", moved}), ":1\r\n");
   EXPECT_EQ(client.Command({"WEIR.IDEM", "u", "EVAL", kIncr, "1", moved}), ":2\r\n");
