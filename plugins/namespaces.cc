@@ -299,7 +299,8 @@ class Namespaces final : public Plugin {
         candidates &= ~(RuleSet::Rules{1} << found);
         continue;
       }
-      std::shared_ptr<Tenant> tenant = tenants_->Get(rule, NamespacePrefix(rule, who));
+      std::shared_ptr<Tenant> tenant =
+          tenants_->Get(rule, NamespacePrefix(rule, who), host_.NowNs());
       if (tenant == nullptr) {
         client->refusal = Concat("-QUOTA rule=", rule.name,
                                  " namespaces_max=", tenants_->settings().namespaces_max);

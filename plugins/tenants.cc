@@ -72,11 +72,14 @@ std::string Tenant::Take(uint64_t now_ns, uint64_t bytes) {
   return {};
 }
 
-std::shared_ptr<Tenant> Tenants::Get(const NamespaceRuleSettings& rule, const std::string& prefix) {
+std::shared_ptr<Tenant> Tenants::Get(const NamespaceRuleSettings& rule, const std::string& prefix,
+                                     uint64_t now_ns) {
   const std::lock_guard lock(mutex_);
   const auto found = tenants_.find(prefix);
   if (found != tenants_.end()) return found->second;
   if (tenants_.size() >= static_cast<size_t>(settings_.namespaces_max)) {
+    if (now_ns < forget_from_ns_) return nullptr;
+    forget_from_ns_ = now_ns + kForgetEveryNs;
     // Nobody else has one of these, so nobody can come to have it meanwhile.
     std::erase_if(tenants_, [](const auto& one) { return one.second.use_count() == 1; });
     if (tenants_.size() >= static_cast<size_t>(settings_.namespaces_max)) return nullptr;

@@ -76,8 +76,13 @@ class Tenants final : public MetricsSource {
 
   const NamespaceSettings& settings() const { return settings_; }
 
-  // The tenant of that prefix; null: there are namespaces_max, all with clients. From any thread.
-  std::shared_ptr<Tenant> Get(const NamespaceRuleSettings& rule, const std::string& prefix);
+  // Those without clients make room for others, but are looked for no more often than this.
+  static constexpr uint64_t kForgetEveryNs = 100'000'000;
+
+  // The tenant of that prefix; null: there are namespaces_max, as far as is known all with clients.
+  // From any thread.
+  std::shared_ptr<Tenant> Get(const NamespaceRuleSettings& rule, const std::string& prefix,
+                              uint64_t now_ns);
   // All of now, by their prefixes.
   std::map<std::string, std::shared_ptr<Tenant>, std::less<>> All() const;
   void CountKeyCountFailed() { key_counts_failed_.fetch_add(1, std::memory_order_relaxed); }
@@ -88,6 +93,7 @@ class Tenants final : public MetricsSource {
   const NamespaceSettings settings_;
   mutable std::mutex mutex_;
   std::map<std::string, std::shared_ptr<Tenant>, std::less<>> tenants_;  // guarded by mutex_
+  uint64_t forget_from_ns_ = 0;                                          // likewise
   std::atomic<uint64_t> key_counts_failed_{0};
 };
 

@@ -68,12 +68,14 @@ TEST(TenantsTest, KeepsNoMoreThanItsBoundOfThoseInUse) {
   settings.rules.push_back(Rule());
   Tenants tenants(settings);
   const NamespaceRuleSettings& rule = tenants.settings().rules[0];
-  std::shared_ptr<Tenant> a = tenants.Get(rule, "a:");
-  const std::shared_ptr<Tenant> b = tenants.Get(rule, "b:");
-  EXPECT_EQ(tenants.Get(rule, "a:"), a);
-  EXPECT_EQ(tenants.Get(rule, "c:"), nullptr);
+  std::shared_ptr<Tenant> a = tenants.Get(rule, "a:", 0);
+  const std::shared_ptr<Tenant> b = tenants.Get(rule, "b:", 0);
+  EXPECT_EQ(tenants.Get(rule, "a:", 0), a);
+  EXPECT_EQ(tenants.Get(rule, "c:", 1), nullptr);
   a.reset();
-  EXPECT_NE(tenants.Get(rule, "c:"), nullptr);
+  // Clients that are refused ask again and again, and each time all would be looked through.
+  EXPECT_EQ(tenants.Get(rule, "c:", Tenants::kForgetEveryNs), nullptr);
+  EXPECT_NE(tenants.Get(rule, "c:", Tenants::kForgetEveryNs + 1), nullptr);
   EXPECT_EQ(tenants.All().size(), 2u);
 }
 
@@ -94,7 +96,7 @@ TEST(TenantsTest, BeyondTheFirstHundredMetricsAreAddedUp) {
   Tenants tenants(settings);
   std::vector<std::shared_ptr<Tenant>> all;
   for (int i = 0; i < 150; ++i) {
-    all.push_back(tenants.Get(tenants.settings().rules[0], std::to_string(1000 + i) + ":"));
+    all.push_back(tenants.Get(tenants.settings().rules[0], std::to_string(1000 + i) + ":", 0));
     all.back()->Join();
     all.back()->Count(TenantOutcome::kPassed);
   }
@@ -137,7 +139,7 @@ class KeyCountTest : public ::testing::Test {
     settings.rules.push_back(Rule());
     settings.rules[0].keys_max = 3;
     tenants_ = std::make_shared<Tenants>(settings);
-    tenant_ = tenants_->Get(tenants_->settings().rules[0], "t:");
+    tenant_ = tenants_->Get(tenants_->settings().rules[0], "t:", 0);
   }
   // Answers the call under way, and lets the pause pass.
   void Answer(const std::string& reply) {
