@@ -161,6 +161,8 @@ class Claim final : public std::enable_shared_from_this<Claim> {
   }
 
   void OnNoClaim(std::string_view reply) {
+    // The first may be the very script that keeps the node busy.
+    if (reply.starts_with("-BUSY ")) return WaitForOwner("");
     const bool unknown = FateOf(reply) == CommandFate::kUnknown;
     if (unknown && ++claim_tries_ < kClaimTriesMax) {
       return After(&timer_, kRetryMsMin << claim_tries_, &Claim::TryToClaim);

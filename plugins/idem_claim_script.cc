@@ -27,7 +27,9 @@ if kept then
   end
 end
 local function claim(ms)
-  redis.call('SET', record, fingerprint .. 'C' .. owner .. string.format('%.0f', now + ms), 'PX', ttl)
+  local kept_ms = math.max(tonumber(ttl), ms + 1000)
+  redis.call('SET', record, fingerprint .. 'C' .. owner .. string.format('%.0f', now + ms), 'PX',
+    string.format('%.0f', kept_ms))
 end
 if step == 'claim' then
   if kept and not holds_until then return 'R' .. string.sub(kept, 33) end

@@ -164,9 +164,11 @@ class Namespaces final : public Plugin {
   Verdict OnRequest(RequestView& request) override {
     SessionView& session = request.session();
     Client& client = *ClientOf(session);
-    if (client.was_reset) client.listens = nullptr;
-    Settle(session, &client);
     const CommandEntry* const entry = request.entry();
+    // It takes effect before the next request is looked at, and messages come until then.
+    if (client.was_reset) client.listens = nullptr;
+    client.was_reset = HasFlag(entry, CommandFlag::kNoAuth) && Is(entry, "reset");
+    Settle(session, &client);
     if (client.tenant == nullptr) return OfNobody(client, request);
     if (client.listens != nullptr && client.listens != client.tenant &&
         !HasFlag(entry, CommandFlag::kNoAuth)) {
@@ -323,20 +325,32 @@ class Namespaces final : public Plugin {
   std::string QuotaLine(const Client& client, RequestView& request) {
     Tenant& tenant = *client.tenant;
     const NamespaceRuleSettings& rule = tenant.rule();
+    ArgList args = request.args();
+    const CommandEntry* entry = request.entry();
+    // Of WEIR.IDEM, the command within is what counts.
+    if (const uint32_t own = IsIdemCommand(args[0]) ? IdemOwnArgs(args) : 0;
+        own != 0 && own < args.size()) {
+      args = args.Tail(own);
+      entry = host_.Routing(request.upstream()).Resolve(args);
+    }
     if (rule.keys_max != 0) {
-      if (LeavesDb(request.entry(), request.args(), client.home_db)) {
+      // RESET leads to db 0, wherever home is.
+      const bool away = request.session().db() != client.home_db && !Is(entry, "select") &&
+                        !HasFlag(entry, CommandFlag::kNoAuth);
+      if (away || LeavesDb(entry, args, client.home_db)) {
         return Concat("-QUOTA namespace=", tenant.prefix(), " rule=", rule.name,
                       " db=", client.home_db,
                       " weir: keys_max counts the keys of this db, so the client stays in it");
       }
-      const bool adds = HasFlag(request.entry(), CommandFlag::kWrite) &&
-                        HasFlag(request.entry(), CommandFlag::kDenyoom);
+      const bool adds =
+          (HasFlag(entry, CommandFlag::kWrite) && HasFlag(entry, CommandFlag::kDenyoom)) ||
+          (entry != nullptr && entry->runs_script && !HasFlag(entry, CommandFlag::kReadonly));
       if (adds && tenant.full()) {
         return Concat("-QUOTA namespace=", tenant.prefix(), " rule=", rule.name,
                       " keys=", tenant.keys(), " keys_max=", rule.keys_max);
       }
     }
-    return IsExempt(request.entry()) ? std::string() : tenant.Take(host_.NowNs(), request.bytes());
+    return IsExempt(entry) ? std::string() : tenant.Take(host_.NowNs(), request.bytes());
   }
 
   Verdict Rename(RequestView& request, Client* client) {
@@ -375,8 +389,6 @@ class Namespaces final : public Plugin {
     if (rule.way == NamespaceWay::kTracking || IsSubscription(entry)) {
       client->listens = client->tenant;
     }
-    // It takes effect before the next request is looked at, and messages come until then.
-    client->was_reset = HasFlag(entry, CommandFlag::kNoAuth) && Is(entry, "reset");
     // Where their plugin is off, Redis says that it knows no such command with these arguments.
     if (request.entry() == nullptr) made.reply = std::max(made.reply, NamespaceReply::kErrors);
     NoteReply(request, made.reply, queued, in_transaction && Is(entry, "exec"), client);

@@ -82,6 +82,13 @@ void Complain(const ConfigNode& table, std::string_view key, std::string_view te
   errors->Add(value == nullptr ? table.position : value->position, Concat(kTitle, " ", text));
 }
 
+// Records of idempotency and shared limits are there, those of all clients.
+bool MayBeOwnKeys(const NamespaceRuleSettings& rule) {
+  constexpr std::string_view kOwn = "weir:";
+  return rule.prefix.starts_with(kOwn) ||
+         (rule.by != NamespaceBy::kNone && kOwn.starts_with(rule.prefix) && !rule.prefix.empty());
+}
+
 // A namespace within another could be read by that one's clients.
 bool MayOverlap(const NamespaceRuleSettings& a, const NamespaceRuleSettings& b) {
   if (a.prefix == b.prefix) return a.by != b.by;
@@ -102,6 +109,12 @@ NamespaceSettings ReadNamespaces(const PluginConfig& config, ConfigErrors* error
     if (rule.name.empty()) Complain(table, "name", "name: expected one, found none", errors);
     if (rule.prefix.empty() && rule.by == NamespaceBy::kNone) {
       Complain(table, "prefix", "prefix: expected one, or a `by` that makes it", errors);
+    }
+    if (MayBeOwnKeys(rule)) {
+      Complain(table, "prefix",
+               "prefix: keys that begin with \"weir:\" are weir's own, so a namespace must not be "
+               "among them: expected one that a name cannot make such, as \"t:\" does",
+               errors);
     }
     for (const NamespaceRuleSettings& other : settings.rules) {
       if (!MayOverlap(rule, other)) continue;
@@ -148,6 +161,8 @@ std::span<const PluginTable> NamespaceTables() {
 std::string NamespacePrefix(const NamespaceRuleSettings& rule, std::string_view who) {
   std::string prefix = rule.prefix;
   if (rule.by == NamespaceBy::kNone) return prefix;
+  // Keys under "weir:" are weir's own.
+  if (prefix.empty() && who == "weir") return "%77eir:";
   constexpr char kHex[] = "0123456789ABCDEF";
   for (const char c : who) {
     const auto byte = static_cast<unsigned char>(c);

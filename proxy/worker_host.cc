@@ -76,7 +76,10 @@ class ActingCall final : public HostCall {
     if (link == nullptr || link->client_id() == 0) return;
     std::string request;
     AppendRequest(&request, {"CLIENT", "UNBLOCK", std::to_string(link->client_id())});
-    LinkGroup* group = upstream_->Hold(link->key());
+    // By weir's own user, because the client's may not be allowed to, and would block for ever.
+    LinkKey key = upstream_->BaseKey();
+    key.node = link->key().node;
+    LinkGroup* group = upstream_->Hold(key);
     CallUpstream(context_, upstream_, group, std::move(request), /*retryable=*/false,
                  [](std::string_view) {});
     group->Release();
@@ -172,7 +175,7 @@ std::shared_ptr<HostCall> Worker::CallFor(const std::shared_ptr<const HostClient
       [this, upstream, scripts, by_hash, options, request = std::move(request),
        done = std::move(done)](std::string_view reply) mutable {
         const auto text =
-            by_hash && reply.starts_with("-NOSCRIPT ") ? scripts->Find(request.args[1]) : nullptr;
+            by_hash && SaysScriptIsUnknown(reply) ? scripts->Find(request.args[1]) : nullptr;
         if (text == nullptr) return done(reply);
         request.args[0] = "EVAL";
         request.args[1] = *text;

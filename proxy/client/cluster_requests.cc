@@ -204,6 +204,9 @@ NodeIndex Dispatcher::ReaderFor(const Plan& plan, NodeIndex primary) {
 std::optional<bool> Dispatcher::PerformInCluster(const Plan& plan, const Input& input) {
   if (!SettleRoutes()) return false;
   if (worker_.UpstreamAt(session_.upstream_).reads_elsewhere() && !SettleReads(plan)) return false;
+  // What is denied is denied, whatever several nodes would make of it.
+  const bool denied = plan.kind == PlanKind::kReject;
+  if (denied && session_.multi() == nullptr && !session_.in_transaction()) return std::nullopt;
   const bool of_cluster = plan.kind == PlanKind::kSingle && plan.slot == kNoSlot &&
                           plan.entry != nullptr && plan.entry->spec->parent != nullptr &&
                           plan.entry->spec->parent->name == "cluster";
@@ -215,7 +218,7 @@ std::optional<bool> Dispatcher::PerformInCluster(const Plan& plan, const Input& 
       session_.tracking() != nullptr ||
       (EffectOf(plan.entry) == PinEffect::kTracking &&
        !worker_.UpstreamAt(session_.upstream_).snapshot().topology->is_replicated());
-  if (tracks) [[unlikely]] {
+  if (tracks && !denied) [[unlikely]] {
     if (const std::optional<bool> done = TrackInCluster(plan, input)) return done;
   }
   if (session_.multi() != nullptr) [[unlikely]]

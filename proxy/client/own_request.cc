@@ -256,15 +256,17 @@ bool Dispatcher::SendLarge(Link* link, const Plan& plan, const Input& input) {
   // Of PUBLISH, only the message is large.
   const bool counts = plan.entry != nullptr && plan.entry->counts_receivers &&
                       input.parsed.argc == 2 && worker_.CountsOf(session_.upstream_).any();
-  if (counts || input.keeps()) {
+  if (counts || input.keeps() || input.reply_marks != 0) {
     auto task = std::make_unique<RequestTask>();
+    task->reply_marks = input.reply_marks;
+    task->reply_head_bytes = counts ? 0 : input.reply_head_bytes;
     if (counts) {
       task->ask.finish = ReceiverCorrection(&worker_.CountsOf(session_.upstream_),
                                             plan.entry->spec->name, ArgList(input.parsed));
     }
     if (input.keeps()) task->kept = std::move(*input.kept);
     request->extra = std::move(task);
-    if (counts) request->collect = true;
+    if (counts || (input.reply_marks != 0 && !silent)) request->collect = true;
   }
   if (request->caching) session_.SayCaching(link, *request);
   if (!link->Send(request, copy.chunk(), copy.view())) return true;

@@ -28,12 +28,16 @@ std::optional<bool> Dispatcher::PausePrimaries(const Plan& plan, const Input& in
       !plan.entry->spec->ArityAllows(input.parsed.argc_declared)) {
     return std::nullopt;
   }
+  if (session_.subscriptions_ != nullptr) {
+    if (const auto taken = WhileSubscribed(plan, input)) return taken;
+  }
   if (WaitForAnswers()) return false;
   std::vector<PartPlan> parts;
   for (const NodeIndex node : upstream.map().primaries()) {
     LinkKey key = session_.group_->key();
     key.node = node;
     key.db = 0;
+    key.tracker = 0;
     LinkGroup* const group = upstream.Hold(key);
     Link* const link = group->TakeForProbe();
     group->Release();

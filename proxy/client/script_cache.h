@@ -21,6 +21,12 @@
 
 namespace weir {
 
+// Whether the node does not know the script. Another error of this name comes from a script, which
+// has run then.
+inline bool SaysScriptIsUnknown(std::string_view reply) {
+  return reply.starts_with("-NOSCRIPT No matching script.");
+}
+
 class ScriptCache {
  public:
   // Texts take at most this together, those used least recently going first; 0: none is kept.

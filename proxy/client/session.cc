@@ -338,8 +338,18 @@ void Session::OnTurnEnd() {
   if (!stream_.watches_write()) Flush();
 }
 
+void Session::FlushLastWords() {
+  out_ = std::move(*std::exchange(extras_->last_words, nullptr));
+  Flush();
+  if (closed_) return;
+  extras_->last_words = std::make_unique<SliceQueue>(std::move(out_));
+  out_ = SliceQueue();
+}
+
 void Session::Flush() {
   if (closed_) return;
+  if (close_when_said_ && extras_ != nullptr && extras_->last_words != nullptr) [[unlikely]]
+    return FlushLastWords();
   if (!out_.empty()) {
     const size_t before = out_.bytes();
     if (stream_.Write(out_) != 0) return Close();

@@ -211,8 +211,11 @@ class Session final : public StreamOwner, public RequestOwner, public SessionVie
     std::unique_ptr<ChainWalk> walk;         // of the request that waits at the front of input_
     std::unique_ptr<uint64_t[]> words;       // of plugins that keep something for each session
     std::string names_prefix;                // see SessionView
-    Link* full_link = nullptr;               // it waits for room there
-    Link* paused_link = nullptr;             // which waits for this client to read
+    // All that the client still gets. What is said after that would look like the end of a reply
+    // that was cut short, so it is dropped. Null: more may be said.
+    std::unique_ptr<SliceQueue> last_words;
+    Link* full_link = nullptr;    // it waits for room there
+    Link* paused_link = nullptr;  // which waits for this client to read
   };
   Extras& extras() { return extras_ != nullptr ? *extras_ : MakeExtras(); }
   Extras& MakeExtras();
@@ -232,6 +235,7 @@ class Session final : public StreamOwner, public RequestOwner, public SessionVie
   void OnTurnEnd() override;
   void Schedule();
   void Flush();
+  void FlushLastWords();
   ChunkRef ChunkToReadInto();
   void OnEnd();
   void Parse(Chunk* chunk, std::string_view data);

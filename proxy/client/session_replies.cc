@@ -8,6 +8,7 @@
 #include "proxy/client/lanes.h"
 #include "proxy/client/request_task.h"
 #include "proxy/client/routes.h"
+#include "proxy/client/script_cache.h"
 #include "proxy/client/session.h"
 #include "proxy/client/subscriptions.h"
 #include "proxy/worker.h"
@@ -123,7 +124,7 @@ void Session::OnReply(Request& request, Chunk* chunk, std::string_view bytes, ui
     const bool by_hash = request.stands_in ||
                          (request.entry != nullptr && request.entry->script == ScriptUse::kHash);
     const bool forgotten =
-        request.keeps_wire && !request.sent_as_text && by_hash && bytes.starts_with("-NOSCRIPT ");
+        request.keeps_wire && !request.sent_as_text && by_hash && SaysScriptIsUnknown(bytes);
     if (forgotten && SendScriptAgain(request)) return;
     // weir's table thought that there is such a command.
     const bool unknown = bytes.starts_with("-ERR unknown ") && request.entry != nullptr &&
@@ -238,7 +239,8 @@ bool Session::FinishCollected(Request& request) {
   std::unique_ptr<RequestExtra> extra = std::move(request.extra);
   auto& task = static_cast<RequestTask&>(*extra);
   if (task.too_large) {
-    task.collected = "-ERR weir: the reply is too large to be looked at\r\n";
+    task.collected =
+        "-ERR weir: the command has run, but its reply is too large to be looked at\r\n";
     task.ask.permits = nullptr;
   }
   if (const auto await = std::exchange(task.await, nullptr);
@@ -327,7 +329,11 @@ void Session::Advance() {
     if (request->fanned) SayFanned(*request);
     if (tracking() != nullptr) [[unlikely]]
       SayPushesBehind(request);
-    if (request->close_after) close_when_said_ = true;
+    if (request->close_after) {
+      close_when_said_ = true;
+      extras().last_words = std::make_unique<SliceQueue>(std::move(out_));
+      out_ = SliceQueue();
+    }
     head_ = request->owner_next;
     if (head_ == nullptr) tail_ = nullptr;
     request->owner_next = nullptr;

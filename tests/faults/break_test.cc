@@ -174,6 +174,34 @@ TEST_F(BreakTest, CutInTheMiddleOfALargeReply) {
   }
 }
 
+// A client that read slowly had part of a large reply still before it when the connection broke in
+// its middle; what was asked again on the next one came behind it, and looked like its end.
+TEST_F(BreakTest, NothingFollowsAReplyThatWasCut) {
+  RawClient direct(redis_.port());
+  const std::string first(size_t{5} << 20, 'B'), second(size_t{5} << 20, 'C');
+  direct.Command({"SET", "b", first});
+  direct.Command({"SET", "c", second});
+  int cut = 0;
+  for (int round = 0; round < 6; ++round) {
+    RawClient client(weir_.port());
+    ExpectExact(&client);
+    saboteur_.CutAfter(Direction::kToClient, size_t{4} << 20, Breakage::kReset);
+    std::string requests;
+    for (int i = 0; i < 4; ++i) requests += Encode({"GET", "b"}) + Encode({"GET", "c"});
+    client.Send(requests);
+    // It does not read before weir has a connection again and has asked for the others.
+    RawClient other(weir_.port());
+    EXPECT_TRUE(Eventually([&] { return other.Text({"GET", "fixed"}) == kFixed; }));
+    const std::string all = client.ReadUntilClose();
+    std::string expected;
+    for (int i = 0; i < 4; ++i) expected += Bulk(first) + Bulk(second);
+    const std::string heard = all.substr(0, all.find('('));
+    EXPECT_TRUE(expected.starts_with(heard)) << "of " << heard.size() << " bytes";
+    cut += heard.size() < expected.size() ? 1 : 0;
+  }
+  EXPECT_GT(cut, 0) << "no reply was cut: the test shows nothing";
+}
+
 TEST_F(BreakTest, CutInTheMiddleOfALargeRequest) {
   RawClient other(weir_.port());
   ExpectExact(&other);

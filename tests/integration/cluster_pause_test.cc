@@ -92,6 +92,30 @@ TEST_F(ClusterPauseTest, WhoPausesAllIsAnsweredAndAllOthersWait) {
   EXPECT_EQ(operator_client.Text({"PING"}), "PONG");
 }
 
+// With several nodes weir looked at these before it looked at what the configuration denies, so any
+// client could stop a whole cluster.
+TEST_F(ClusterPauseTest, WhatIsDeniedIsDeniedOnAClusterToo) {
+  WeirServer denying(InFrontOf(cluster_.url(0), "",
+                               "deny = [\"MULTI\", \"CLIENT|TRACKING\", \"CLIENT|UNPAUSE\"]\n"));
+  RawClient client(denying.port());
+  client.Command({"HELLO", "3"});
+  for (const std::vector<std::string>& denied :
+       std::vector<std::vector<std::string>>{{"CLIENT", "PAUSE", "50", "WRITE"},
+                                             {"CLIENT", "UNPAUSE"},
+                                             {"CLIENT", "TRACKING", "ON"},
+                                             {"MULTI"}}) {
+    EXPECT_TRUE(client.Command(denied).starts_with("-NOPERM weir: ")) << denied.back();
+  }
+  EXPECT_EQ(client.Command({"EXEC"}), "-ERR EXEC without MULTI\r\n");
+}
+
+TEST_F(ClusterPauseTest, SubscribersOfResp2MayNotSayIt) {
+  RawClient client(weir_.port());
+  client.Command({"SUBSCRIBE", "x"});
+  EXPECT_TRUE(client.Command({"CLIENT", "PAUSE", "10", "WRITE"})
+                  .starts_with("-ERR Can't execute 'client|pause': only (P|S)SUBSCRIBE"));
+}
+
 TEST_F(ClusterPauseTest, WhatIsWrongWithItRedisSays) {
   RawClient client(weir_.port());
   RawClient direct(cluster_.node(0).port());

@@ -363,6 +363,35 @@ TEST_F(IdempotencyClaimTest, RecordsAreOfTheClientsDb) {
   EXPECT_EQ(Records().size(), 1u);
 }
 
+// The claim was kept for the token's time to live only, so a repeat ran beside a first that took
+// longer, and took an element that nobody heard of.
+TEST_F(IdempotencyClaimTest, AClaimLastsAsLongAsTheCommand) {
+  const auto weir = Start();
+  RawClient first(weir->port()), second(weir->port());
+  first.Send(Encode({"WEIR.IDEM", "t", "TTL", "100", "BLPOP", "q", "0"}));
+  ASSERT_TRUE(Eventually([&] { return Records().size() == 1; }));
+  EXPECT_EQ(
+      direct_.Command({"EVAL", "local t = redis.call('PTTL', KEYS[1]) return t > 100 and 1 or t",
+                       "1", Records()[0]}),
+      ":1\r\n");
+  second.Send(Encode({"WEIR.IDEM", "t", "TTL", "100", "WAIT", "20000", "BLPOP", "q", "0"}));
+  direct_.Command({"RPUSH", "q", "e1", "e2"});
+  EXPECT_EQ(first.ReadFrame(), "*2\r\n$1\r\nq\r\n$2\r\ne1\r\n");
+  EXPECT_EQ(first.Text({"PING"}), "PONG");
+}
+
+// Redis' error of that name means that nothing has run; a script's own, that it has.
+TEST_F(IdempotencyClaimTest, AScriptThatSaysNoscriptHasRun) {
+  const auto weir = Start();
+  RawClient client(weir->port());
+  const std::string script = "redis.call('INCR', KEYS[1]) return redis.error_reply('NOSCRIPT foo')";
+  const std::string sha = client.Text({"SCRIPT", "LOAD", script});
+  EXPECT_EQ(client.Command({"WEIR.IDEM", "t", "EVALSHA", sha, "1", "n"}), "-NOSCRIPT foo\r\n");
+  EXPECT_EQ(direct_.Text({"GET", "n"}), "1");
+  EXPECT_EQ(client.Command({"EVALSHA", sha, "1", "n"}), "-NOSCRIPT foo\r\n");
+  EXPECT_EQ(direct_.Text({"GET", "n"}), "2");
+}
+
 TEST(IdempotencyClaimClusterTest, GoesToTheNodeOfItsKeysAndFollowsThem) {
   Cluster cluster{Cluster::Options{.replicas_each = 0}};
   WeirConfig config;

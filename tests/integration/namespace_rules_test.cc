@@ -73,6 +73,30 @@ TEST_F(NamespaceRulesTest, WhoHasNoRuleIsRefusedOrSeesAll) {
   EXPECT_EQ(client.Command({"KEYS", "*"}), "*1\r\n$3\r\na:k\r\n");
 }
 
+// RESET leads to db 0, where nobody counts.
+TEST_F(NamespaceRulesTest, ResetDoesNotLeadAwayFromTheDbThatIsCounted) {
+  WeirConfig config;
+  config.url = redis_.url() + "/5";
+  config.rest = "[plugin.namespaces]\nenabled = true\n" + Rule("prefix = \"a:\"\nkeys_max = 3\n");
+  const WeirServer weir(config);
+  RawClient client(weir.port());
+  EXPECT_EQ(client.Text({"SET", "k", "1"}), "OK");
+  EXPECT_EQ(client.Text({"RESET"}), "RESET");
+  EXPECT_TRUE(client.Command({"SET", "k", "1"}).starts_with("-QUOTA "));
+  EXPECT_EQ(client.Text({"SELECT", "5"}), "OK");
+  EXPECT_EQ(client.Text({"GET", "k"}), "1");
+}
+
+TEST_F(NamespaceRulesTest, NobodyHasWeirsOwnKeys) {
+  const auto weir = Start(Rule("by = \"client_name\"\n"));
+  RawClient client(weir->port());
+  direct_.Command({"SET", "weir:idem:x", "a record"});
+  EXPECT_EQ(client.Text({"CLIENT", "SETNAME", "weir"}), "OK");
+  EXPECT_EQ(client.Command({"KEYS", "*"}), "*0\r\n");
+  EXPECT_EQ(client.Text({"SET", "k", "1"}), "OK");
+  EXPECT_EQ(direct_.Text({"GET", "%77eir:k"}), "1");
+}
+
 TEST_F(NamespaceRulesTest, WhoListensStaysUntilReset) {
   const auto weir = Start(Rule("by = \"client_name\"\n"));
   RawClient client(weir->port()), speaker(weir->port());
@@ -139,7 +163,8 @@ TEST_F(NamespaceRulesTest, NoMoreRequestsThanItMaySend) {
 }
 
 TEST_F(NamespaceRulesTest, NoMoreKeysThanItMayHave) {
-  const auto weir = Start(Rule("prefix = \"a:\"\nkeys_max = 3\n"));
+  const auto weir = Start(Rule("prefix = \"a:\"\nkeys_max = 3\nscripts = \"declared_keys\"\n") +
+                          "[plugin.idempotency]\nenabled = true\n");
   direct_.Command({"MSET", "b:1", "", "b:2", "", "b:3", ""});
   RawClient client(weir->port());
   EXPECT_EQ(client.Text({"MSET", "1", "", "2", "", "3", "", "4", ""}), "OK");
@@ -150,6 +175,15 @@ TEST_F(NamespaceRulesTest, NoMoreKeysThanItMayHave) {
             "-QUOTA namespace=a: rule=r db=0 weir: keys_max counts the keys of this db, so the "
             "client stays in it\r\n");
   EXPECT_EQ(client.Text({"SELECT", "0"}), "OK");
+  // Nor by what only looks like another command.
+  for (const auto& within : std::vector<std::vector<std::string>>{
+           {"SET", "6", ""}, {"COPY", "1", "7", "DB", "3"}, {"MOVE", "1", "4"}}) {
+    std::vector<std::string> request = {"WEIR.IDEM", within[0]};
+    request.insert(request.end(), within.begin(), within.end());
+    EXPECT_TRUE(client.Command(request).starts_with("-QUOTA ")) << within[0];
+  }
+  EXPECT_TRUE(client.Command({"EVAL", "return redis.call('SET', KEYS[1], '')", "1", "8"})
+                  .starts_with("-QUOTA "));
   EXPECT_EQ(client.Text({"FLUSHDB"}), "OK");
   EXPECT_TRUE(Eventually([&] { return client.Command({"SET", "5", ""}) == "+OK\r\n"; }));
   EXPECT_EQ(direct_.Command({"EXISTS", "b:1", "b:2", "b:3"}), ":3\r\n");

@@ -220,7 +220,7 @@ TEST_F(TransactionTest, AReplyTooLargeToBeLookedAtIsAnError) {
   client.Send(Encode({"MULTI"}) + Encode({"CLIENT", "ID"}) + Encode({"GET", "big"}) +
               Encode({"GET", "big"}) + Encode({"GET", "none"}) + Encode({"EXEC"}));
   EXPECT_EQ(client.ReadFrames(5).back(), "+QUEUED\r\n");
-  EXPECT_EQ(client.ReadFrame(), "-ERR weir: the reply is too large to be looked at\r\n");
+  EXPECT_EQ(client.ReadFrame(), "-ERR weir: the command has run, but its reply is too large to be looked at\r\n");
   EXPECT_EQ(client.Text({"PING", "still here"}), "still here");
 }
 

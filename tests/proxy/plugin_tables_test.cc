@@ -94,6 +94,10 @@ by = "user"
       << "an empty prefix is within every other";
   EXPECT_THAT(Errors(good, "prefix = \"app:\"", ""),
               HasSubstr("f.toml:3:1: [[plugin.namespaces.rule]] prefix: expected one, or a `by`"));
+  for (const char* own : {"weir:", "weir:x:", "we\"\nby = \"user"}) {
+    EXPECT_THAT(Errors(good, "app:", own), HasSubstr("are weir's own")) << own;
+  }
+  EXPECT_EQ(Errors(good, "app:", "we"), "none");
   EXPECT_THAT(Errors(good, "app:", "{app}:"),
               HasSubstr("f.toml:5:10: [[plugin.namespaces.rule]] prefix: expected at most 64"));
   EXPECT_THAT(Errors(good, "name = \"b\"", "name = \"a\""),
