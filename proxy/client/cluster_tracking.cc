@@ -342,6 +342,18 @@ void Session::OnOwnLinkIntroduced(Link& link) {
 
 // ---- Session: pushes
 
+// A PING or ECHO at the end of the queue answers behind whatever is heard before its last part is
+// there (see AskTracked). Null: nothing stands before it.
+const Request* Session::LastThatPushesFollow() const {
+  const bool asks = tail_ != nullptr && tail_->has_parts && tail_->entry != nullptr &&
+                    (tail_->entry->local == LocalCommand::kPing ||
+                     tail_->entry->local == LocalCommand::kEcho);
+  if (!asks) return tail_;
+  const Request* last = nullptr;
+  for (const Request* r = head_; r != tail_; r = r->owner_next) last = r;
+  return last;
+}
+
 // Of one of its links.
 void Session::PushInvalidation(Chunk* chunk, std::string_view frame) {
   if (!tracking()->on || conversation_.protocol_version < 3) return;
@@ -350,8 +362,9 @@ void Session::PushInvalidation(Chunk* chunk, std::string_view frame) {
       other.has_value() ? Slice::Copy(worker_->context().chunks, *other) : Slice(chunk, frame);
   const bool mid_reply =
       head_ != nullptr && head_->reply_begun && !head_->collect && !head_->silent && !head_->done;
-  if (held_bytes() != 0) {
-    PushBehind(tail_, std::move(push));
+  const Request* const last = LastThatPushesFollow();
+  if (held_bytes() != 0 && last != nullptr) {
+    PushBehind(last, std::move(push));
   } else if (mid_reply) {
     PushBehind(head_, std::move(push));
   } else {

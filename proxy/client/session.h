@@ -320,6 +320,7 @@ class Session final : public StreamOwner, public RequestOwner, public SessionVie
   void SettleTracking();
   void ReachAllPrimaries();
   void CloseTrackedLink(Link* link);
+  const Request* LastThatPushesFollow() const;
   void PushInvalidation(Chunk* chunk, std::string_view frame);
   void PushFlush();
   void PushBehind(const Request* request, Slice frame);

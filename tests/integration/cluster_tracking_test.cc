@@ -286,6 +286,28 @@ TEST_F(ClusterTrackingTest, AnInvalidationDoesNotOvertakeTheReplyThatItIsAbout) 
   EXPECT_EQ(rest, (std::vector<std::string>{":3\r\n", Invalidation(fast)}));
 }
 
+// PING is how a client knows that what it keeps is still true. One node had answered already, so
+// what a slower one had to say before it answered was put behind the PONG.
+TEST_F(ClusterTrackingTest, PongComesBehindWhatWasChangedBefore) {
+  RawClient client(weir_.port());
+  client.Command({"HELLO", "3"});
+  EXPECT_EQ(client.Text({"CLIENT", "TRACKING", "ON"}), "OK");
+  const std::string slow = cluster_.KeyOn(0, 1);
+  EXPECT_EQ(client.Command({"GET", slow}), "_\r\n");
+  EXPECT_EQ(client.Command({"GET", cluster_.KeyOn(1, 1)}), "_\r\n");
+  RawClient writer(cluster_.node(0).port());
+  writer.Send(
+      Encode({"EVAL", "redis.call('SET', KEYS[1], 1) for i = 1, 150000000 do end", "1", slow}));
+  // The key has been changed when the node answers nobody any more.
+  ASSERT_TRUE(Eventually([&] {
+    RawClient other(cluster_.node(0).port());
+    other.Send(Encode({"PING"}));
+    return other.ReadAvailable(50).empty();
+  }));
+  EXPECT_EQ(client.Command({"PING"}), ">2\r\n$10\r\ninvalidate\r\n*1\r\n" + Bulk(slow));
+  EXPECT_EQ(client.ReadFrame(), "+PONG\r\n");
+}
+
 TEST_F(ClusterTrackingTest, AConnectionThatBreaksMeansToForgetEverything) {
   for (const std::string mode : {"NOLOOP", "BCAST"}) {
     Tracker tracker(weir_.port());
